@@ -1,0 +1,30 @@
+//! What the product decides. Pure and synchronous: no clock, no IO, no Kubernetes; time comes as an argument.
+//!
+//! - [`id`], [`hash`]: newtypes for every id, digests of plans
+//! - [`person`], [`profile`], [`account`], [`link`]: what the directory consists of
+//! - [`scim_path`], [`mapping`]: which attribute becomes which
+//! - [`matching`], [`sourcing`], [`import_plan`]: from an app to the directory
+//! - [`assignment`], [`provision_plan`]: from the directory to an app
+//! - [`safeguard`]: whether a plan may be applied, and nowhere else
+//! - [`schedule`]: when imports run
+//! - [`counts`], [`report`]: what is said of it
+
+pub mod account;
+pub mod assignment;
+pub mod counts;
+pub mod hash;
+pub mod id;
+pub mod import_decision;
+pub mod import_plan;
+pub mod link;
+pub mod mapping;
+pub mod matching;
+pub mod person;
+pub mod profile;
+pub mod provision_decision;
+pub mod provision_plan;
+pub mod report;
+pub mod safeguard;
+pub mod schedule;
+pub mod scim_path;
+pub mod sourcing;

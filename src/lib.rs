@@ -1,0 +1,11 @@
+//! Joinery: identity lifecycle and provisioning as code on Kubernetes.
+//!
+//! - [`domain`]: what the product decides; pure
+//! - [`connector`]: the edge to apps
+//! - [`store`]: what must survive
+//! - [`clock`]: the one place that reads the time
+
+pub mod clock;
+pub mod connector;
+pub mod domain;
+pub mod store;

@@ -1,0 +1,268 @@
+//! What must survive: people, accounts, links, plans and the intent journal. One trait; SQLite is its embedded engine.
+//!
+//! Every query carries the organisation (promise H5). Writes of a run carry its [`Epoch`]: a run that has lost its claim
+//! gets [`StoreError::LostEpoch`] instead of a write (RU-4).
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::{
+    account::{KnownRecords, Record},
+    counts::{ImportCounts, ProvisionCounts},
+    hash::ShortHash,
+    id::{AppId, Epoch, IntegrationKey, IntentId, Organisation, PersonId, RunId},
+    import_plan::{ImportAction, KnownAccount, StagedRecord, StagedRow},
+    link::Link,
+    matching::PersonHit,
+    provision_plan::{Failure, ProvisionAction, ProvisionRow},
+    report::{ActionClass, ImportReport, ProvisionReport},
+    safeguard::RemovalFigures,
+};
+
+pub mod sqlite;
+
+/// A failed call of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database failed: disk full, locked, not to be opened.
+    #[error("the store failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The migrations could not be applied.
+    #[error("the store could not be migrated: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A row holds what this version cannot read.
+    #[error("the store holds something unreadable in {what}")]
+    Corrupt {
+        /// Which table or column.
+        what: &'static str,
+    },
+    /// A newer run has claimed the integration; this one must stop.
+    #[error("another run has taken this integration over")]
+    LostEpoch,
+}
+
+/// Shorthand.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Which way a run goes. The two directions of one integration are claimed separately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Imports.
+    ToDirectory,
+    /// Provisioning.
+    ToApp,
+}
+
+impl Direction {
+    /// The word by which it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ToDirectory => "ToDirectory",
+            Self::ToApp => "ToApp",
+        }
+    }
+}
+
+/// A claimed run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The run.
+    pub run: RunId,
+    /// Its integration.
+    pub integration: IntegrationKey,
+    /// Its direction.
+    pub direction: Direction,
+    /// Its fence.
+    pub epoch: Epoch,
+}
+
+/// A finished or unfinished run, as it is stored under the name of the object that asked for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredRun<R> {
+    /// The run.
+    pub run: RunId,
+    /// When it was first claimed.
+    pub started: Timestamp,
+    /// Its result; `None` while it runs or if its process died.
+    pub report: Option<R>,
+}
+
+/// What the directory keys of a person are looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PersonKey {
+    /// `userName`.
+    UserName,
+    /// `email`.
+    Email,
+}
+
+/// An entry of the journal: what is about to be sent (RU-2).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intent {
+    /// Whose account.
+    pub person: PersonId,
+    /// What is about to be done, complete.
+    pub action: ProvisionAction,
+}
+
+/// How an intent ended. Recorded together with what it means for the link.
+#[derive(Clone, Debug, PartialEq)]
+pub enum IntentResult {
+    /// The effect is there: the link is as given from now on. Whether it counts as a removal (W of SG-2) follows from the
+    /// intent's action.
+    Done {
+        /// The link after the action.
+        link: Box<Link>,
+    },
+    /// The effect is not there, and it is tried again when `Failure` says.
+    Failed(Failure),
+    /// The effect is not there, and the next pass decides anew (the app went away, the run was stopped).
+    Void,
+}
+
+/// The numbers that statuses show of an integration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountCounts {
+    /// Live links.
+    pub linked: u64,
+    /// Records that wait for a decision.
+    pub pending: u64,
+    /// Accounts whose last attempt failed.
+    pub failed: u64,
+}
+
+/// What must survive.
+#[async_trait]
+pub trait Store: Send + Sync {
+    // --- the store itself ---
+
+    /// The id that the store was given when it was created.
+    async fn store_id(&self) -> Result<String>;
+
+    /// Can it be read and written just now?
+    async fn ping(&self) -> Result<()>;
+
+    // --- runs ---
+
+    /// Claims an integration for a run of one direction: takes the next epoch, which ends the right to write of every
+    /// earlier run of that integration and direction. `object` is the UID of the object that asked (an ImportRun, a
+    /// ProvisioningPolicy); an unfinished import of the same object is taken up again under its old run id, with its
+    /// staging and plan emptied; otherwise the run is new.
+    async fn claim(&self, integration: &IntegrationKey, direction: Direction, object: &str, now: Timestamp) -> Result<Claim>;
+
+    /// The import that an ImportRun object stands for; `None` if it was never claimed.
+    async fn import_run(&self, object: &str) -> Result<Option<StoredRun<ImportReport>>>;
+
+    /// The last provisioning pass of a policy that has a report, with the inputs it was made for.
+    async fn last_pass(&self, integration: &IntegrationKey, object: &str) -> Result<Option<(ProvisionReport, ShortHash)>>;
+
+    /// Stores the result of an import and drops its staging. Its plan stays until the next import of the integration.
+    async fn finish_import(&self, claim: &Claim, report: &ImportReport) -> Result<()>;
+
+    /// Stores the result of a pass and the hash of the inputs it was made for.
+    async fn finish_pass(&self, claim: &Claim, report: &ProvisionReport, inputs: ShortHash) -> Result<()>;
+
+    /// Says whether the integration is a profile source. The effective source of a person is the first source, by name,
+    /// that has a live link to the person (SO-1).
+    async fn set_source(&self, integration: &IntegrationKey, enabled: bool) -> Result<()>;
+
+    /// A number that grows with every change to a person of the organisation: tells whether a pass has anything to look at.
+    async fn directory_revision(&self, organisation: &Organisation) -> Result<i64>;
+
+    /// The numbers for the integration's status.
+    async fn account_counts(&self, integration: &IntegrationKey) -> Result<AccountCounts>;
+
+    // --- imports: observe ---
+
+    /// Hashes of the records with a live link that were decided under the same inputs (mapping and policy). Records that
+    /// were missing from the last import are not among them, so that their return is noticed (LS-4: seen → counter 0).
+    async fn known_records(&self, integration: &IntegrationKey, decided_under: ShortHash) -> Result<KnownRecords>;
+
+    /// Empties the run's staging, before another attempt to list.
+    async fn clear_staging(&self, claim: &Claim) -> Result<()>;
+
+    /// Puts records aside. Called once per page or so; appends.
+    async fn stage(&self, claim: &Claim, records: &[StagedRecord]) -> Result<()>;
+
+    // --- imports: decide ---
+
+    /// Usernames and e-mail addresses (folded, see [`fold_key`]) that more than one staged, not yet linked record has.
+    async fn staged_duplicates(&self, claim: &Claim, key: PersonKey) -> Result<std::collections::HashSet<String>>;
+
+    /// The next staged records after `after`, by app id, with what is known of each.
+    async fn staged_page(&self, claim: &Claim, after: Option<&AppId>, limit: u32) -> Result<Vec<StagedRow>>;
+
+    /// People of the organisation by folded username or e-mail address. The outer order is that of `keys`.
+    async fn people_by_key(&self, integration: &IntegrationKey, key: PersonKey, keys: &[String]) -> Result<Vec<Vec<PersonHit>>>;
+
+    /// The next accounts with a live link after `after`, by app id. What the listing has not seen among them is missing.
+    async fn linked_accounts(&self, integration: &IntegrationKey, after: Option<&AppId>, limit: u32) -> Result<Vec<KnownAccount>>;
+
+    /// Appends to the run's plan.
+    async fn plan_import(&self, claim: &Claim, actions: &[ImportAction]) -> Result<()>;
+
+    /// The next actions of the run's plan after `after`, by app id.
+    async fn import_actions(&self, claim: &Claim, after: Option<&AppId>, limit: u32) -> Result<Vec<ImportAction>>;
+
+    /// The numbers of SG-2 for the run's plan: S from the planned actions that remove, W since `since`.
+    async fn import_removals(&self, claim: &Claim, since: Timestamp) -> Result<RemovalFigures>;
+
+    // --- imports: apply ---
+
+    /// Applies the next `limit` planned actions after `after` in one transaction: accounts, links, people, candidates,
+    /// removals of the window, the directory revision. `decided_under` is remembered with each account. A person who
+    /// would take a username that somebody else of the organisation has by now is left out and counted `failed`.
+    /// Returns what was applied and the last app id; `None` when there was nothing left.
+    async fn apply_import(&self, claim: &Claim, after: Option<&AppId>, limit: u32, decided_under: ShortHash, now: Timestamp) -> Result<Option<(ImportCounts, AppId)>>;
+
+    // --- provisioning: decide ---
+
+    /// The next people of the organisation after `after`, by person id, with their links to the integration.
+    async fn provision_page(&self, integration: &IntegrationKey, after: Option<PersonId>, limit: u32) -> Result<Vec<ProvisionRow>>;
+
+    /// Appends to the run's plan, or replaces what the plan holds for a person.
+    async fn plan_provision(&self, claim: &Claim, actions: &[(PersonId, ProvisionAction)]) -> Result<()>;
+
+    /// The next planned actions of one class (`None`: the blocked ones) after `after`, by person id.
+    async fn provision_actions(&self, claim: &Claim, class: Option<ActionClass>, after: Option<PersonId>, limit: u32) -> Result<Vec<(PersonId, ProvisionAction)>>;
+
+    /// Puts accounts of a listing aside, for lookups by [`Store::observed`].
+    async fn observe(&self, claim: &Claim, records: &[Record]) -> Result<()>;
+
+    /// Accounts put aside whose `externalId` is one of these, or whose folded `userName` is: one list per pair.
+    async fn observed(&self, claim: &Claim, keys: &[(PersonId, String)]) -> Result<Vec<Vec<Record>>>;
+
+    /// Links, live or ended, of these accounts of the integration.
+    async fn links_of(&self, integration: &IntegrationKey, app_ids: &[AppId]) -> Result<Vec<Link>>;
+
+    /// The numbers of SG-2 for the run's plan: S = its deactivations, W since `since`.
+    async fn provision_removals(&self, claim: &Claim, since: Timestamp) -> Result<RemovalFigures>;
+
+    /// Counts of the run's plan by kind.
+    async fn provision_counts(&self, claim: &Claim) -> Result<ProvisionCounts>;
+
+    /// Sets the inputs of live links that need no write, so that the next pass need not evaluate them.
+    async fn confirm_unchanged(&self, claim: &Claim, people: &[(PersonId, ShortHash)]) -> Result<()>;
+
+    /// Records failures that came about without a request (a mapping that failed, an account that belongs to another).
+    async fn record_failures(&self, claim: &Claim, failures: &[(PersonId, Failure)]) -> Result<()>;
+
+    // --- the journal ---
+
+    /// Records intents durably (`synchronous=FULL`) before anything is sent (B9), in one transaction.
+    async fn open_intents(&self, claim: &Claim, intents: &[Intent], now: Timestamp) -> Result<Vec<IntentId>>;
+
+    /// Records results and the links they mean, in one transaction. A result without its epoch is refused: the next run
+    /// settles the intent by looking.
+    async fn close_intents(&self, claim: &Claim, results: &[(IntentId, IntentResult)], now: Timestamp) -> Result<()>;
+
+    /// Intents of earlier runs of this integration that have no result: a process died between sending and recording.
+    async fn unsettled_intents(&self, claim: &Claim) -> Result<Vec<(IntentId, Intent)>>;
+}
+
+/// The form in which usernames and e-mail addresses are looked up: NFC, case-folded (MT-3). Whether a match also holds
+/// case-sensitively is decided on the values themselves.
+pub fn fold_key(text: &str) -> String {
+    use unicode_normalization::UnicodeNormalization;
+    caseless::default_case_fold_str(&text.nfc().collect::<String>()).nfc().collect()
+}
