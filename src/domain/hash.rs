@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 /// SHA-256 of a plan: what an approval names. Written `sha256:<64 hex digits>`.
@@ -23,7 +23,7 @@ impl Serialize for Digest {
 
 impl<'de> serde::Deserialize<'de> for Digest {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| serde::de::Error::custom("a digest reads sha256:<64 hex digits>"))
     }
 }
@@ -62,6 +62,19 @@ impl DigestBuilder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShortHash(pub [u8; 16]);
 
+impl Serialize for ShortHash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(self.0))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for ShortHash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = hex::decode(<String as serde::Deserialize>::deserialize(deserializer)?).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or_else(|| serde::de::Error::custom("a short hash is 32 hex digits"))
+    }
+}
+
 impl ShortHash {
     /// The hash of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
@@ -72,7 +85,7 @@ impl ShortHash {
     }
 
     /// The hash of a JSON value by its canonical text (keys sorted, no white space).
-    pub fn of_json<T: Serialize + DeserializeOwned>(value: &T) -> Self {
+    pub fn of_json<T: Serialize>(value: &T) -> Self {
         // Maps of serde_json are sorted, and the types that are hashed have nothing that cannot be written as JSON.
         Self::of(&serde_json::to_vec(value).unwrap_or_default())
     }

@@ -116,30 +116,13 @@ pub enum LinkWrite {
     /// A new link, of origin `Import`, or an ended one revived.
     Create {
         /// The person, who is there already or created by the same action.
-        person: PersonIdText,
+        person: PersonId,
     },
     /// The link ends by absence.
     End {
         /// The person.
-        person: PersonIdText,
+        person: PersonId,
     },
-}
-
-/// A person id inside serialised plans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PersonIdText(pub PersonId);
-
-impl Serialize for PersonIdText {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for PersonIdText {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        PersonId::parse(&text).map(Self).ok_or_else(|| serde::de::Error::custom("a person id reads p-<uuid>"))
-    }
 }
 
 /// What becomes of a person.
@@ -150,7 +133,7 @@ pub enum PersonWrite {
     /// A new person.
     Create {
         /// The id, derived from the record (SC-5).
-        id: PersonIdText,
+        id: PersonId,
         /// Active or Staged (MT-7).
         state: PersonState,
         /// The profile.
@@ -159,7 +142,7 @@ pub enum PersonWrite {
     /// A changed person.
     Change {
         /// Who.
-        id: PersonIdText,
+        id: PersonId,
         /// The whole new profile, if attributes change.
         profile: Option<Profile>,
         /// The new state, if it changes.
@@ -175,7 +158,7 @@ pub enum CandidateWrite {
     /// The record waits for a decision.
     Put {
         /// The person that is proposed, if there is one.
-        proposal: Option<PersonIdText>,
+        proposal: Option<PersonId>,
         /// Why it waits.
         reason: PendingReason,
     },

@@ -43,27 +43,9 @@ pub struct ProvisionAction {
     /// What is to be done.
     pub kind: ProvisionKind,
     /// The hash of everything that the decision was made from; remembered with the link when it is done.
-    pub inputs: ShortHashText,
+    pub inputs: ShortHash,
     /// Attribute values by SCIM path, as they will have been written when the action is done.
     pub written: Map<String, Value>,
-}
-
-/// A short hash inside serialised plans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShortHashText(pub ShortHash);
-
-impl Serialize for ShortHashText {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex::encode(self.0.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for ShortHashText {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let bytes = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(|bytes| Self(ShortHash(bytes))).ok_or_else(|| serde::de::Error::custom("32 hex digits"))
-    }
 }
 
 /// What is to be done with an account.
