@@ -17,7 +17,7 @@ pub mod error;
 pub mod http;
 pub mod scim;
 
-pub use error::AppError;
+pub use error::{AppError, ErrorClass};
 
 /// An app that accounts are read from and written to.
 #[async_trait]
@@ -64,6 +64,9 @@ pub trait Listing: Send {
 
     /// Ids returned so far.
     fn seen(&self) -> &SeenIds;
+
+    /// Ids of the whole listing.
+    fn into_seen(self: Box<Self>) -> SeenIds;
 
     /// Pages read so far.
     fn pages(&self) -> u64;

@@ -4,10 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::{
-    hash::ShortHash,
-    id::AppId,
-};
+use super::{hash::ShortHash, id::AppId};
 
 /// A user resource as it was read from an app.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,27 +39,36 @@ impl Record {
 /// The ids that a listing has returned, as 16-byte hashes (about 30 bytes each): what proves that no id came twice, and
 /// what absences are found by.
 #[derive(Debug, Default)]
-pub struct SeenIds(HashSet<ShortHash>);
+pub struct SeenIds {
+    hashes: HashSet<ShortHash>,
+    first: Option<AppId>,
+}
 
 impl SeenIds {
     /// Notes an id; `false` if it was there already.
     pub fn insert(&mut self, id: &AppId) -> bool {
-        self.0.insert(ShortHash::of(id.as_str().as_bytes()))
+        self.first.get_or_insert_with(|| id.clone());
+        self.hashes.insert(ShortHash::of(id.as_str().as_bytes()))
+    }
+
+    /// One of the ids.
+    pub fn sample(&self) -> Option<&AppId> {
+        self.first.as_ref()
     }
 
     /// Was this id returned?
     pub fn contains(&self, id: &AppId) -> bool {
-        self.0.contains(&ShortHash::of(id.as_str().as_bytes()))
+        self.hashes.contains(&ShortHash::of(id.as_str().as_bytes()))
     }
 
     /// The number of distinct ids.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.hashes.len()
     }
 
     /// Was no id returned at all?
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.hashes.is_empty()
     }
 }
 
