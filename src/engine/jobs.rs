@@ -25,14 +25,16 @@ pub struct Jobs<K, R> {
 struct Slot<R> {
     fingerprint: ShortHash,
     stop: StopToken,
+    running: bool,
+    /// The last result for this fingerprint.
     result: Option<Arc<R>>,
 }
 
 /// What a job looks like at the moment.
 #[derive(Debug)]
 pub enum Polled<R> {
-    /// It was started just now or is under way.
-    Running,
+    /// It was started just now or is under way. While it is repeated for the same inputs, the last result still stands.
+    Running(Option<Arc<R>>),
     /// It is over.
     Done(Arc<R>),
 }
@@ -47,29 +49,36 @@ where
         Self { slots: Arc::default(), permits: Arc::new(Semaphore::new(at_once)), finished, tasks: TaskTracker::new() }
     }
 
-    /// The job's result for these inputs. Starts it if it is not there; a job under way for other inputs is left to end
-    /// first, unless it is stopped.
-    pub fn poll<F, Fut>(&self, key: &K, fingerprint: ShortHash, start: F) -> Polled<R>
+    /// The job's result for these inputs. Starts the job if there is none, or if `is_due` says of the result that there is
+    /// that it has to be had anew. A job under way for other inputs is left to end first, unless it is stopped.
+    pub fn poll<D, F, Fut>(&self, key: &K, fingerprint: ShortHash, is_due: D, start: F) -> Polled<R>
     where
+        D: FnOnce(&R) -> bool,
         F: FnOnce(StopToken) -> Fut,
         Fut: Future<Output = R> + Send + 'static,
     {
         let mut slots = lock(&self.slots);
-        match slots.get(key) {
-            Some(Slot { result: None, .. }) => return Polled::Running,
-            Some(Slot { result: Some(result), fingerprint: old, .. }) if *old == fingerprint => return Polled::Done(Arc::clone(result)),
-            Some(_) | None => {}
-        }
+        let last = match slots.get(key) {
+            Some(slot) if slot.running => {
+                let same = slot.fingerprint == fingerprint;
+                return Polled::Running(slot.result.clone().filter(|_| same));
+            }
+            Some(slot) if slot.fingerprint == fingerprint => match &slot.result {
+                Some(result) if !is_due(result) => return Polled::Done(Arc::clone(result)),
+                last => last.clone(),
+            },
+            Some(_) | None => None,
+        };
         let stop = StopToken::new();
-        slots.insert(key.clone(), Slot { fingerprint, stop: stop.clone(), result: None });
+        slots.insert(key.clone(), Slot { fingerprint, stop: stop.clone(), running: true, result: last.clone() });
         drop(slots);
         self.spawn(key.clone(), start(stop));
-        Polled::Running
+        Polled::Running(last)
     }
 
     /// Is the job under way?
     pub fn is_running(&self, key: &K) -> bool {
-        matches!(lock(&self.slots).get(key), Some(Slot { result: None, .. }))
+        lock(&self.slots).get(key).is_some_and(|slot| slot.running)
     }
 
     /// The last result, whatever inputs it was for.
@@ -88,7 +97,7 @@ where
     pub fn forget(&self, key: &K) {
         let mut slots = lock(&self.slots);
         match slots.get(key) {
-            Some(slot) if slot.result.is_none() => slot.stop.stop(StopCause::Superseded),
+            Some(slot) if slot.running => slot.stop.stop(StopCause::Superseded),
             _ => {
                 slots.remove(key);
             }
@@ -113,6 +122,7 @@ where
             let result = job.await;
             if let Some(slot) = lock(&slots).get_mut(&key) {
                 slot.result = Some(Arc::new(result));
+                slot.running = false;
             }
             abandoned.disarm();
         });
@@ -134,7 +144,7 @@ impl<K: Eq + Hash + Clone, R> Abandoned<K, R> {
 impl<K: Eq + Hash + Clone, R> Drop for Abandoned<K, R> {
     fn drop(&mut self) {
         let mut slots = lock(&self.slots);
-        if slots.get(&self.key).is_some_and(|slot| slot.result.is_none()) {
+        if slots.get(&self.key).is_some_and(|slot| slot.running) {
             slots.remove(&self.key);
         }
         drop(slots);
@@ -152,6 +162,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    fn never(_: &u32) -> bool {
+        false
+    }
+
     fn hash(text: &str) -> ShortHash {
         ShortHash::of(text.as_bytes())
     }
@@ -160,10 +174,12 @@ mod tests {
     async fn a_result_is_kept_for_its_inputs_and_its_end_is_told() {
         let (finished, mut ended) = mpsc::unbounded_channel();
         let jobs: Jobs<&str, u32> = Jobs::new(1, finished);
-        assert!(matches!(jobs.poll(&"a", hash("1"), |_| async { 7 }), Polled::Running));
+        assert!(matches!(jobs.poll(&"a", hash("1"), never, |_| async { 7 }), Polled::Running(None)));
         assert_eq!(ended.recv().await, Some("a"));
-        assert!(matches!(jobs.poll(&"a", hash("1"), |_| async { 8 }), Polled::Done(result) if *result == 7));
-        assert!(matches!(jobs.poll(&"a", hash("2"), |_| async { 9 }), Polled::Running));
+        assert!(matches!(jobs.poll(&"a", hash("1"), never, |_| async { 8 }), Polled::Done(result) if *result == 7));
+        assert!(matches!(jobs.poll(&"a", hash("1"), |_| true, |_| async { 8 }), Polled::Running(Some(last)) if *last == 7));
+        assert_eq!(ended.recv().await, Some("a"));
+        assert!(matches!(jobs.poll(&"a", hash("2"), never, |_| async { 9 }), Polled::Running(None)));
         assert_eq!(ended.recv().await, Some("a"));
         assert_eq!(jobs.last(&"a").as_deref(), Some(&9));
     }
@@ -172,17 +188,17 @@ mod tests {
     async fn a_job_that_panics_frees_its_slot() {
         let (finished, mut ended) = mpsc::unbounded_channel();
         let jobs: Jobs<&str, u32> = Jobs::new(1, finished);
-        jobs.poll(&"a", hash("1"), |_| async { panic!("as a test") });
+        jobs.poll(&"a", hash("1"), never, |_| async { panic!("as a test") });
         assert_eq!(ended.recv().await, Some("a"));
         assert!(!jobs.is_running(&"a"));
-        assert!(matches!(jobs.poll(&"a", hash("1"), |_| async { 7 }), Polled::Running));
+        assert!(matches!(jobs.poll(&"a", hash("1"), never, |_| async { 7 }), Polled::Running(None)));
     }
 
     #[tokio::test]
     async fn shutting_down_stops_what_runs() {
         let (finished, _ended) = mpsc::unbounded_channel();
         let jobs: Jobs<&str, StopCause> = Jobs::new(1, finished);
-        jobs.poll(&"a", hash("1"), |stop| async move { stop.stopped().await });
+        jobs.poll(&"a", hash("1"), |_| false, |stop| async move { stop.stopped().await });
         jobs.shut_down().await;
         assert_eq!(jobs.last(&"a").as_deref(), Some(&StopCause::Shutdown));
     }
