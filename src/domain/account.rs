@@ -18,11 +18,7 @@ pub struct Record {
 impl Record {
     /// `active`; an app that does not say is taken to mean active. `"True"`/`"False"` read as booleans (SC-1).
     pub fn active(&self) -> bool {
-        match self.resource.get("active") {
-            Some(Value::Bool(active)) => *active,
-            Some(Value::String(text)) => !text.eq_ignore_ascii_case("false"),
-            _ => true,
-        }
+        says_active(&self.resource)
     }
 
     /// `externalId`, where there is one.
@@ -33,6 +29,15 @@ impl Record {
     /// `userName`, where there is one.
     pub fn user_name(&self) -> Option<&str> {
         self.resource.get("userName").and_then(Value::as_str)
+    }
+}
+
+/// See [`Record::active`].
+pub fn says_active(resource: &Value) -> bool {
+    match resource.get("active") {
+        Some(Value::Bool(active)) => *active,
+        Some(Value::String(text)) => !text.eq_ignore_ascii_case("false"),
+        _ => true,
     }
 }
 

@@ -19,6 +19,8 @@ use crate::domain::{
     safeguard::RemovalFigures,
 };
 
+pub use crate::domain::fold::fold_key;
+
 pub mod sqlite;
 
 /// A failed call of the store.
@@ -258,11 +260,4 @@ pub trait Store: Send + Sync {
 
     /// Intents of earlier runs of this integration that have no result: a process died between sending and recording.
     async fn unsettled_intents(&self, claim: &Claim) -> Result<Vec<(IntentId, Intent)>>;
-}
-
-/// The form in which usernames and e-mail addresses are looked up: NFC, case-folded (MT-3). Whether a match also holds
-/// case-sensitively is decided on the values themselves.
-pub fn fold_key(text: &str) -> String {
-    use unicode_normalization::UnicodeNormalization;
-    caseless::default_case_fold_str(&text.nfc().collect::<String>()).nfc().collect()
 }

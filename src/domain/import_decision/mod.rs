@@ -2,11 +2,21 @@
 
 use super::{
     id::IntegrationKey,
-    import_plan::{ImportAction, KnownAccount, StagedRow},
+    import_plan::{AccountWrite, CandidateWrite, ImportAction, KnownAccount, LinkWrite, PersonWrite, StagedRow},
+    link::LinkState,
     matching::{Candidates, MatchingRules},
     safeguard::ImportLimits,
-    sourcing::Sourcing,
+    sourcing::{Sourcing, on_departure},
 };
+
+mod flow;
+mod linked;
+mod unlinked;
+
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod testing;
 
 /// What a policy says of imports.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,8 +64,18 @@ pub struct Evidence<'a> {
 }
 
 /// Decides about a record that was read. `None`: nothing changes, and nothing has to be remembered.
-pub fn decide(_evidence: Evidence<'_>, _rules: &ImportRules) -> Option<ImportAction> {
-    todo!()
+///
+/// A record whose link Joinery ended by taking the access away is not linked again by itself (MT-1): the account was
+/// enabled by somebody else, or never disabled, and it belonged to a person whom it may not go back to unasked.
+pub fn decide(evidence: Evidence<'_>, rules: &ImportRules) -> Option<ImportAction> {
+    let action = match &evidence.row.known {
+        None => unlinked::decide(evidence, rules),
+        Some(known) => match known.link.state {
+            LinkState::Live | LinkState::EndedByAbsence => linked::decide(evidence, known, rules),
+            LinkState::EndedByRemoval => unlinked::formerly(evidence, known),
+        },
+    };
+    Some(action)
 }
 
 /// What a record's absence from a complete listing means.
@@ -68,11 +88,36 @@ pub enum Absence {
 }
 
 /// Decides about a linked account that a complete, non-empty full listing does not have.
-pub fn decide_missing(_known: &KnownAccount, _rules: &ImportRules) -> Absence {
-    todo!()
+pub fn decide_missing(known: &KnownAccount, rules: &ImportRules) -> Absence {
+    let times = known.missing.saturating_add(1);
+    if times >= rules.missing_full_imports {
+        return Absence::ProveGone;
+    }
+    Absence::Counted(ImportAction { account: AccountWrite::Missing { times }, ..ImportAction::keep(known.link.app_id.clone()) })
 }
 
 /// Decides about an account that is missing often enough and that a GET has proved to be gone.
-pub fn decide_gone(_known: &KnownAccount, _rules: &ImportRules) -> ImportAction {
-    todo!()
+pub fn decide_gone(known: &KnownAccount, rules: &ImportRules) -> ImportAction {
+    let person = &known.person;
+    let state = effective(known, rules).and_then(|sourcing| on_departure(sourcing, person.state));
+    ImportAction {
+        account: AccountWrite::Missing { times: known.missing.saturating_add(1) },
+        link: LinkWrite::End { person: person.id },
+        person: PersonWrite::change(person.id, None, state),
+        // What is gone waits for no decision.
+        candidate: CandidateWrite::Remove,
+        // SG-3: whatever onDeactivation says and whoever is the effective source.
+        removes: true,
+        ..ImportAction::keep(known.link.app_id.clone())
+    }
+}
+
+/// What the policy says of departures and returns, if this integration has a say in them (SO-2).
+fn effective(known: &KnownAccount, rules: &ImportRules) -> Option<Sourcing> {
+    rules.sourcing.filter(|_| known.effective_source)
+}
+
+/// A record that is decided waits no longer.
+fn settled(row: &StagedRow) -> CandidateWrite {
+    if row.pending { CandidateWrite::Remove } else { CandidateWrite::Keep }
 }
