@@ -32,6 +32,12 @@ pub enum StoreError {
     /// The migrations could not be applied.
     #[error("the store could not be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The store was written by a newer version. It is left as it is.
+    #[error("the store has migration {version}, which this version does not know; use the version that wrote the store, or a newer one")]
+    Newer {
+        /// The first migration that is not known.
+        version: i64,
+    },
     /// A row holds what this version cannot read.
     #[error("the store holds something unreadable in {what}")]
     Corrupt {
@@ -215,7 +221,14 @@ pub trait Store: Send + Sync {
     /// removals of the window, the directory revision. `decided_under` is remembered with each account. A person who
     /// would take a username that somebody else of the organisation has by now is left out and counted `failed`.
     /// Returns what was applied and the last app id; `None` when there was nothing left.
-    async fn apply_import(&self, claim: &Claim, after: Option<&AppId>, limit: u32, decided_under: ShortHash, now: Timestamp) -> Result<Option<(ImportCounts, AppId)>>;
+    async fn apply_import(
+        &self,
+        claim: &Claim,
+        after: Option<&AppId>,
+        limit: u32,
+        decided_under: ShortHash,
+        now: Timestamp,
+    ) -> Result<Option<(ImportCounts, AppId)>>;
 
     // --- provisioning: decide ---
 
@@ -226,7 +239,13 @@ pub trait Store: Send + Sync {
     async fn plan_provision(&self, claim: &Claim, actions: &[(PersonId, ProvisionAction)]) -> Result<()>;
 
     /// The next planned actions of one class (`None`: the blocked ones) after `after`, by person id.
-    async fn provision_actions(&self, claim: &Claim, class: Option<ActionClass>, after: Option<PersonId>, limit: u32) -> Result<Vec<(PersonId, ProvisionAction)>>;
+    async fn provision_actions(
+        &self,
+        claim: &Claim,
+        class: Option<ActionClass>,
+        after: Option<PersonId>,
+        limit: u32,
+    ) -> Result<Vec<(PersonId, ProvisionAction)>>;
 
     /// Puts accounts of a listing aside, for lookups by [`Store::observed`].
     async fn observe(&self, claim: &Claim, records: &[Record]) -> Result<()>;
