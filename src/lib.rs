@@ -8,4 +8,5 @@
 pub mod clock;
 pub mod connector;
 pub mod domain;
+pub mod engine;
 pub mod store;

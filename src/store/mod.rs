@@ -14,6 +14,7 @@ use crate::domain::{
     import_plan::{ImportAction, KnownAccount, StagedRecord, StagedRow},
     link::Link,
     matching::PersonHit,
+    person::Person,
     provision_plan::{Failure, ProvisionAction, ProvisionRow},
     report::{ActionClass, ImportReport, ProvisionReport},
     safeguard::RemovalFigures,
@@ -200,8 +201,8 @@ pub trait Store: Send + Sync {
     /// The next staged records after `after`, by app id, with what is known of each.
     async fn staged_page(&self, claim: &Claim, after: Option<&AppId>, limit: u32) -> Result<Vec<StagedRow>>;
 
-    /// People of the organisation by folded username or e-mail address. The outer order is that of `keys`.
-    async fn people_by_key(&self, integration: &IntegrationKey, key: PersonKey, keys: &[String]) -> Result<Vec<Vec<PersonHit>>>;
+    /// People of the organisation, seen from the run's integration, by folded username or e-mail address. The outer order is that of `keys`.
+    async fn people_by_key(&self, claim: &Claim, key: PersonKey, keys: &[String]) -> Result<Vec<Vec<PersonHit>>>;
 
     /// The next accounts with a live link after `after`, by app id. What the listing has not seen among them is missing.
     async fn linked_accounts(&self, integration: &IntegrationKey, after: Option<&AppId>, limit: u32) -> Result<Vec<KnownAccount>>;
@@ -231,6 +232,9 @@ pub trait Store: Send + Sync {
     ) -> Result<Option<(ImportCounts, AppId)>>;
 
     // --- provisioning: decide ---
+
+    /// These people of the organisation; whoever does not exist is left out.
+    async fn people(&self, organisation: &Organisation, ids: &[PersonId]) -> Result<Vec<Person>>;
 
     /// The next people of the organisation after `after`, by person id, with their links to the integration.
     async fn provision_page(&self, integration: &IntegrationKey, after: Option<PersonId>, limit: u32) -> Result<Vec<ProvisionRow>>;

@@ -96,7 +96,7 @@ impl ImportJob {
     ) -> Result<Vec<Vec<PersonHit>>, Early> {
         let keys: Vec<Option<String>> = rows.iter().map(|row| folded(row, &value)).collect();
         let wanted: Vec<String> = keys.iter().flatten().cloned().collect();
-        let mut found = self.store.people_by_key(&claim.integration, key, &wanted).await?.into_iter();
+        let mut found = self.store.people_by_key(claim, key, &wanted).await?.into_iter();
         Ok(keys.iter().map(|key| key.as_ref().and_then(|_| found.next()).unwrap_or_default()).collect())
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     domain::{
         hash::ShortHash,
         id::PersonId,
+        person::Person,
         provision_decision::{self, Decision},
         provision_plan::{BlockReason, Failure, ProvisionAction, ProvisionKind, ProvisionRow},
         report::ActionClass,
@@ -117,11 +118,16 @@ impl ProvisionJob {
             let keys: Vec<(PersonId, &str)> = wanted.iter().map(|(person, name, _)| (*person, *name)).collect();
             let hits = self.accounts_of(claim, lookups, &keys).await?;
             let links = self.links_of_hits(claim, &hits).await?;
+            let ids: Vec<PersonId> = keys.iter().map(|(person, _)| *person).collect();
+            let people = self.store.people(&claim.integration.organisation, &ids).await?;
+            let people: HashMap<PersonId, Person> = people.into_iter().map(|person| (person.id, person)).collect();
             let (mut resolved, mut failures) = (Vec::with_capacity(wanted.len()), Vec::new());
             for ((person, name, need), found) in wanted.into_iter().zip(hits) {
-                let action = match found {
-                    Some(records) => provision_decision::resolve(person, need, &records, &links, needs.is_twice(name), &self.rules),
-                    None => block(need, BlockReason::NotProvable),
+                let action = match (found, people.get(&person)) {
+                    (Some(records), Some(someone)) => {
+                        provision_decision::resolve(someone, need, &records, &links, needs.is_twice(name), &self.rules)
+                    }
+                    _ => block(need, BlockReason::NotProvable),
                 };
                 if let ProvisionKind::Blocked { reason } = action.kind {
                     failures.push(self.blocked(person, action.inputs, reason, progress));

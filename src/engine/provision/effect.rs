@@ -88,7 +88,9 @@ impl ProvisionJob {
             kind: ProvisionKind::Need { user_name: user_name.to_owned(), resource: resource.clone() },
             ..action.clone()
         };
-        let found = provision_decision::resolve(person, &need, &hits, &links, false, &self.rules);
+        let people = self.store.people(&claim.integration.organisation, &[person]).await?;
+        let Some(someone) = people.first() else { return Ok(Effect::Failed(error)) };
+        let found = provision_decision::resolve(someone, &need, &hits, &links, false, &self.rules);
         Ok(match &found.kind {
             ProvisionKind::Adopt { app_id, changes, activate, .. } => match self.take_over(app_id, changes, *activate).await {
                 Ok(record) => done(person, found, before, record),

@@ -25,6 +25,7 @@ use crate::domain::{
     import_plan::{ImportAction, KnownAccount, StagedRecord, StagedRow},
     link::Link,
     matching::PersonHit,
+    person::Person,
     provision_plan::{Failure, ProvisionAction, ProvisionRow},
     report::{ActionClass, ImportReport, ProvisionReport},
     safeguard::RemovalFigures,
@@ -147,8 +148,8 @@ impl Store for SqliteStore {
         self.read_staged_page(claim, after, limit).await
     }
 
-    async fn people_by_key(&self, integration: &IntegrationKey, key: PersonKey, keys: &[String]) -> Result<Vec<Vec<PersonHit>>> {
-        self.find_people(integration, key, keys).await
+    async fn people_by_key(&self, claim: &Claim, key: PersonKey, keys: &[String]) -> Result<Vec<Vec<PersonHit>>> {
+        self.find_people(claim, key, keys).await
     }
 
     async fn linked_accounts(&self, integration: &IntegrationKey, after: Option<&AppId>, limit: u32) -> Result<Vec<KnownAccount>> {
@@ -176,6 +177,10 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<(ImportCounts, AppId)>> {
         self.apply_import_plan(claim, after, limit, decided_under, now).await
+    }
+
+    async fn people(&self, organisation: &Organisation, ids: &[PersonId]) -> Result<Vec<Person>> {
+        self.read_people(organisation, ids).await
     }
 
     async fn provision_page(&self, integration: &IntegrationKey, after: Option<PersonId>, limit: u32) -> Result<Vec<ProvisionRow>> {

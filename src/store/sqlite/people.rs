@@ -11,18 +11,21 @@ use crate::{
     domain::{
         account::KnownRecords,
         hash::ShortHash,
-        id::{AppId, IntegrationKey},
+        id::{AppId, IntegrationKey, Organisation, PersonId},
         import_plan::KnownAccount,
         link::Link,
         matching::PersonHit,
+        person::Person,
     },
-    store::{PersonKey, Result, StoreError},
+    store::{Claim, PersonKey, Result, StoreError},
 };
 
 #[derive(FromRow)]
 struct HitRow {
     position: i64,
     linked_here: bool,
+    sourced_elsewhere: bool,
+    renamed_away: bool,
     #[sqlx(flatten)]
     person: PersonRow,
 }
@@ -43,12 +46,19 @@ impl SqliteStore {
         Ok(known)
     }
 
-    pub(super) async fn find_people(&self, integration: &IntegrationKey, key: PersonKey, keys: &[String]) -> Result<Vec<Vec<PersonHit>>> {
+    pub(super) async fn find_people(&self, claim: &Claim, key: PersonKey, keys: &[String]) -> Result<Vec<Vec<PersonHit>>> {
         macro_rules! by_key {
             ($column:literal) => {
                 concat!(
-                    "SELECT k.key AS position, EXISTS (SELECT 1 FROM account a
-                        WHERE a.person = p.pk AND a.integration = ?1 AND a.state = 'Live') AS linked_here, ",
+                    "SELECT k.key AS position,
+                        EXISTS (SELECT 1 FROM account a WHERE a.person = p.pk AND a.integration = ?1 AND a.state = 'Live') AS linked_here,
+                        EXISTS (SELECT 1 FROM account other CROSS JOIN integration rival ON rival.id = other.integration
+                            WHERE other.person = p.pk AND other.state = 'Live' AND rival.source AND rival.id <> ?1
+                              AND (NOT ?5 OR rival.name < (SELECT name FROM integration WHERE id = ?1))) AS sourced_elsewhere,
+                        ?5 AND EXISTS (SELECT 1 FROM account a CROSS JOIN sorted_key sk ON sk.run = ?4 AND sk.key = a.app_id
+                            CROSS JOIN staging s ON s.id = sk.id
+                            WHERE a.person = p.pk AND a.integration = ?1 AND a.state = 'Live'
+                              AND s.user_name_key <> p.user_name_key) AS renamed_away, ",
                     person_columns!(),
                     " FROM json_each(?3) k CROSS JOIN person p ON p.organisation = ?2 AND p.",
                     $column,
@@ -60,19 +70,40 @@ impl SqliteStore {
             PersonKey::UserName => by_key!("user_name_key"),
             PersonKey::Email => by_key!("email_key"),
         };
-        let scope = self.scope(integration).await?;
+        let scope = self.scope(&claim.integration).await?;
         let found: Vec<HitRow> = sqlx::query_as(statement)
             .bind(scope.integration)
             .bind(scope.organisation)
             .bind(rows::to_json(&keys, "keys")?)
+            .bind(claim.run.0)
+            .bind(scope.source)
             .fetch_all(&self.connections.readers)
             .await?;
         let mut hits: Vec<Vec<PersonHit>> = keys.iter().map(|_| Vec::new()).collect();
         for row in found {
-            let hit = PersonHit { person: row.person.read()?, linked_here: row.linked_here };
-            rows::slot(&mut hits, row.position)?.push(hit);
+            let HitRow { position, linked_here, sourced_elsewhere, renamed_away, person } = row;
+            // Only the effective source renames (SO-2).
+            let renamed_away = renamed_away && !sourced_elsewhere;
+            let hit = PersonHit { person: person.read()?, linked_here, sourced_elsewhere, renamed_away };
+            rows::slot(&mut hits, position)?.push(hit);
         }
         Ok(hits)
+    }
+
+    pub(super) async fn read_people(&self, organisation: &Organisation, ids: &[PersonId]) -> Result<Vec<Person>> {
+        const FIND: &str = concat!(
+            "SELECT ",
+            person_columns!(),
+            " FROM json_each(?2) k CROSS JOIN person p ON p.id = unhex(k.value)
+              AND p.organisation = (SELECT id FROM organisation WHERE name = ?1)"
+        );
+        let ids: Vec<String> = ids.iter().map(|id| hex::encode(id.as_bytes())).collect();
+        let found: Vec<PersonRow> = sqlx::query_as(FIND)
+            .bind(organisation.as_str())
+            .bind(rows::to_json(&ids, "ids")?)
+            .fetch_all(&self.connections.readers)
+            .await?;
+        found.into_iter().map(PersonRow::read).collect()
     }
 
     pub(super) async fn read_linked_accounts(
