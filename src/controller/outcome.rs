@@ -126,8 +126,8 @@ impl Outcome {
         match reason {
             Reason::InvalidSpec
             | Reason::SecretNotConsenting
-            | Reason::NotSCIM
-            | Reason::TLSVerificationFailed
+            | Reason::NotScim
+            | Reason::TlsVerificationFailed
             | Reason::Unauthorized
             | Reason::Forbidden
             | Reason::InvalidSchedule
