@@ -67,7 +67,9 @@ fn index<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
     let place = match (key.downcast_ref::<CelInt>(), key.downcast_ref::<CelUInt>()) {
         (Some(place), _) => usize::try_from(*place.inner()).ok(),
         (None, Some(place)) => usize::try_from(*place.inner()).ok(),
-        (None, None) => return Err(failure::of_function(INDEX, failure::does_not_apply("[ ]", &[kind(value.as_ref()), kind(key.as_ref())]))),
+        (None, None) => {
+            return Err(failure::of_function(INDEX, failure::does_not_apply("[ ]", &[kind(value.as_ref()), kind(key.as_ref())])));
+        }
     };
     if value.downcast_ref::<CelList>().is_none() {
         return Err(failure::of_function(INDEX, failure::not_indexed(word(value.as_ref()))));

@@ -10,8 +10,7 @@ use super::{
     ProblemKind, Scope,
     functions::{SIGNATURES, Signature},
     kind::Kind,
-    lower,
-    operators as rules,
+    lower, operators as rules,
     parse::Fault,
     path::{Path, Root, Step},
     regex,
@@ -56,7 +55,9 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn fault<T>(&self, node: &IdedExpr, kind: ProblemKind, message: impl Into<String>) -> Result<T, Fault> {
-        let at = self.source.offset_for(node.id).and_then(|(start, _)| usize::try_from(start).ok());
+        let start = self.source.offset_for(node.id).and_then(|(start, _)| usize::try_from(start).ok());
+        // The parser counts bytes.
+        let at = start.and_then(|start| self.source.source.get(..start)).map(|before| before.chars().count());
         Err(Fault { kind, message: message.into(), at })
     }
 
@@ -80,7 +81,11 @@ impl Walk<'_> {
                     if let EntryExpr::MapEntry(entry) = &entry.expr {
                         let key = self.kind(&entry.key)?;
                         if !key.fits(Kind::Text) || key == Kind::Null {
-                            return self.fault(&entry.key, ProblemKind::TypeMismatch, format!("a key of a map is a text, not {}", key.word()));
+                            return self.fault(
+                                &entry.key,
+                                ProblemKind::TypeMismatch,
+                                format!("a key of a map is a text, not {}", key.word()),
+                            );
                         }
                         self.kind(&entry.value)?;
                     }
@@ -88,7 +93,9 @@ impl Walk<'_> {
                 Ok(Kind::Map)
             }
             Expr::Comprehension(comprehension) => self.comprehension(node, comprehension),
-            Expr::Struct(_) => self.fault(node, ProblemKind::SyntaxError, "messages `Name{…}` do not exist here; a map reads `{\"name\": value}`"),
+            Expr::Struct(_) => {
+                self.fault(node, ProblemKind::SyntaxError, "messages `Name{…}` do not exist here; a map reads `{\"name\": value}`")
+            }
             Expr::Unspecified => self.fault(node, ProblemKind::SyntaxError, "not a valid expression"),
         }
     }
@@ -105,7 +112,9 @@ impl Walk<'_> {
                 }
                 Kind::Text
             }
-            LiteralValue::Bytes(_) => return self.fault(node, ProblemKind::TypeMismatch, "there are no bytes in mappings; write a text without the `b`"),
+            LiteralValue::Bytes(_) => {
+                return self.fault(node, ProblemKind::TypeMismatch, "there are no bytes in mappings; write a text without the `b`");
+            }
         })
     }
 
@@ -127,7 +136,11 @@ impl Walk<'_> {
 
     fn path(&mut self, node: &IdedExpr, path: &Path) -> Result<Kind, Fault> {
         if !Root::of_scope(self.scope).contains(&path.root) {
-            return self.fault(node, ProblemKind::UnknownAttribute, format!("`{}` is unknown here; {}", path.root.name(), self.variables()));
+            return self.fault(
+                node,
+                ProblemKind::UnknownAttribute,
+                format!("`{}` is unknown here; {}", path.root.name(), self.variables()),
+            );
         }
         let first = match path.steps.first() {
             Some(Step::Key(name)) => Some(name.as_str()),
@@ -136,7 +149,9 @@ impl Walk<'_> {
         self.needs.note(path.root, first);
         match (path.root, first) {
             (Root::User, Some(attribute)) => self.user_attribute(node, attribute, path.steps.len()),
-            (Root::User, None) => self.fault(node, ProblemKind::TypeMismatch, "`user` is a person; name an attribute, such as `user.email`"),
+            (Root::User, None) => {
+                self.fault(node, ProblemKind::TypeMismatch, "`user` is a person; name an attribute, such as `user.email`")
+            }
             (_, None) if path.steps.is_empty() => Ok(Kind::Map),
             (_, None) => self.fault(node, ProblemKind::TypeMismatch, format!("`{}` is read by names, not by numbers", path.root.name())),
             (_, Some(_)) => Ok(Kind::Any),
@@ -181,7 +196,11 @@ impl Walk<'_> {
         let signature = self.signature(node, name, target.is_some())?;
         if signature.parameters.len() != kinds.len() {
             let (wanted, got) = (signature.parameters.len() - usize::from(signature.member), args.len());
-            return self.fault(node, ProblemKind::TypeMismatch, format!("`{name}` takes {wanted} arguments, not {got}"));
+            return self.fault(
+                node,
+                ProblemKind::TypeMismatch,
+                format!("`{name}` takes {wanted} argument{}, not {got}", if wanted == 1 { "" } else { "s" }),
+            );
         }
         let operands = target.as_deref().into_iter().chain(args);
         for ((kind, wanted), operand) in kinds.iter().zip(signature.parameters).zip(operands) {
@@ -207,7 +226,10 @@ impl Walk<'_> {
             let mut names: Vec<&str> = SIGNATURES.iter().map(|signature| signature.name).collect();
             names.sort_unstable();
             names.dedup();
-            format!("the function `{name}` does not exist; there are {} and CEL's macros has, all, exists, exists_one, map, filter", names.join(", "))
+            format!(
+                "the function `{name}` does not exist; there are {} and CEL's macros has, all, exists, exists_one, map, filter",
+                names.join(", ")
+            )
         };
         self.fault(node, ProblemKind::UnknownAttribute, message)
     }
@@ -223,14 +245,22 @@ impl Walk<'_> {
     fn comprehension(&mut self, node: &IdedExpr, comprehension: &ComprehensionExpr) -> Result<Kind, Fault> {
         self.loops += 1;
         if self.in_loop {
-            return self.fault(node, ProblemKind::SyntaxError, "a loop inside a loop; `map`, `filter`, `all` and `exists` may follow each other only");
+            return self.fault(
+                node,
+                ProblemKind::SyntaxError,
+                "a loop inside a loop; `map`, `filter`, `all` and `exists` may follow each other only",
+            );
         }
         if self.loops > MAX_LOOPS {
             return self.fault(node, ProblemKind::SyntaxError, format!("too many loops; at most {MAX_LOOPS} may follow each other"));
         }
         let variable = comprehension.iter_var.as_str();
         if Root::parse(variable).is_some() {
-            return self.fault(node, ProblemKind::SyntaxError, format!("`{variable}` is a variable already; the loop's needs another name"));
+            return self.fault(
+                node,
+                ProblemKind::SyntaxError,
+                format!("`{variable}` is a variable already; the loop's needs another name"),
+            );
         }
         let range = self.kind(&comprehension.iter_range)?;
         if !range.fits(Kind::List) && range != Kind::Map {

@@ -54,7 +54,10 @@ fn outgoing(entries: &[ToAppEntry], problems: &mut Vec<Problem>) -> Vec<Outgoing
         let field = format!("spec.toApp[{index}]");
         let path = target_path(&format!("{field}.target"), target).and_then(|path| {
             match compiled.iter().find(|other| overlap(&other.path, &path)) {
-                Some(other) => Err(duplicate(&format!("{field}.target"), format!("`{target}` is written twice: another entry writes `{}`", other.path))),
+                Some(other) => Err(duplicate(
+                    &format!("{field}.target"),
+                    format!("`{target}` is written twice: another entry writes `{}`", other.path),
+                )),
                 None => Ok(path),
             }
         });
@@ -106,10 +109,13 @@ fn incoming(entries: &[ToDirectoryEntry], problems: &mut Vec<Problem>) -> Vec<In
 fn directory_attribute(field: &str, target: &str) -> Result<&'static str, Problem> {
     let known = DIRECTORY_ATTRIBUTES.iter().find(|known| **known == target);
     match known {
-        Some(&"userName") => {
-            Err(duplicate(field, "`userName` is given by `toDirectory.usernameFormat` of the ProvisioningPolicy; take this entry away".to_owned()))
+        Some(&"userName") => Err(duplicate(
+            field,
+            "`userName` is given by `toDirectory.usernameFormat` of the ProvisioningPolicy; take this entry away".to_owned(),
+        )),
+        Some(&"status") => {
+            Err(duplicate(field, "`status` follows the account's `active`, as `sourcing` says; take this entry away".to_owned()))
         }
-        Some(&"status") => Err(duplicate(field, "`status` follows the account's `active`, as `sourcing` says; take this entry away".to_owned())),
         Some(known) => Ok(known),
         None => Err(Problem { field: field.to_owned(), kind: ProblemKind::UnknownAttribute, message: analyse::unknown_attribute(target) }),
     }

@@ -84,14 +84,23 @@ impl Mapping {
     }
 
     /// What the person's account is to look like.
-    pub fn to_app(&self, user: &Person, assignment: &Map<String, Value>, app: Option<&Value>) -> Result<Vec<DesiredAttribute>, EvaluationError> {
+    pub fn to_app(
+        &self,
+        user: &Person,
+        assignment: &Map<String, Value>,
+        app: Option<&Value>,
+    ) -> Result<Vec<DesiredAttribute>, EvaluationError> {
         let variables = Variables { user: Some(user), assignment: Some(assignment), app };
         let mut bound = Bound::of(&self.inner.needs);
         let mut desired: Vec<DesiredAttribute> = Vec::with_capacity(self.inner.to_app.len());
         for Outgoing { path, source, apply, on_null } in &self.inner.to_app {
             let value = match source {
-                OutgoingSource::Preset(attribute) => given(assignment, attribute).cloned().or_else(|| present(path::user_attribute(variables, attribute).into_owned())),
-                OutgoingSource::PrimaryIf(address) => desired.get(*address).and_then(|address| address.value.as_ref()).map(|_| Value::Bool(true)),
+                OutgoingSource::Preset(attribute) => {
+                    given(assignment, attribute).cloned().or_else(|| present(path::user_attribute(variables, attribute).into_owned()))
+                }
+                OutgoingSource::PrimaryIf(address) => {
+                    desired.get(*address).and_then(|address| address.value.as_ref()).map(|_| Value::Bool(true))
+                }
                 OutgoingSource::Expression(expression) => present(expression.evaluate_in(variables, &mut bound)?),
             };
             desired.push(DesiredAttribute { path: path.clone(), value, apply: *apply, on_null: *on_null });

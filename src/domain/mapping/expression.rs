@@ -84,7 +84,7 @@ impl Expression {
         } else if let Some(path) = Path::of(&root) {
             Code::Path(path)
         } else {
-            lower::lower(&mut root);
+            lower::lower(&mut root)?;
             Code::Program(Program { root, needs: analysis.needs })
         };
         Ok(Self(Arc::new(Compiled { field: field.to_owned(), text: text.to_owned(), kind: analysis.kind, code })))

@@ -31,9 +31,7 @@ pub(super) fn words(error: &ExecutionError) -> String {
             let kinds: Vec<Kind> = overload.argument_types().iter().map(|name| Kind::of_cel_name(name)).collect();
             does_not_apply(overload.function(), &kinds)
         }
-        ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
-            does_not_apply(operator, &[kind_of(left), kind_of(right)])
-        }
+        ExecutionError::UnsupportedBinaryOperator(operator, left, right) => does_not_apply(operator, &[kind_of(left), kind_of(right)]),
         ExecutionError::ValuesNotComparable(left, right) => does_not_apply("comparison", &[kind_of(left), kind_of(right)]),
         ExecutionError::UnexpectedType { got, .. } => format!("{} stands where something else is needed", Kind::of_cel_name(got).word()),
         ExecutionError::FunctionError { function, message } => match message.strip_prefix(OWN) {

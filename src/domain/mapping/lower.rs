@@ -6,18 +6,25 @@ use cel::common::{
     types::CelString,
 };
 
-use super::access;
+use super::{access, parse::Fault};
 
 /// How many steps a loop may take in all: its elements times the nodes that are evaluated for each (G3).
 const MAX_STEPS: usize = 10_000;
+/// How deep a tree may be. Evaluating it recurses, and takes about 30 KiB of a stack of 2 MiB a level where it is not
+/// optimised.
+const MAX_LEVELS: usize = 32;
 /// What compiling a regular expression costs, in nodes.
 const REGEX_WEIGHT: usize = 500;
 /// The most elements of a list that `in` searches inside a loop, and what that costs in nodes.
 const SEARCHED: usize = 64;
 
-/// Rewrites the expression in place. It has passed the limits of `analyse.rs`, so its depth is bounded.
-pub(super) fn lower(node: &mut IdedExpr) {
+/// Rewrites the expression in place; refuses what is too deep to be evaluated. The analysis has bounded its size.
+pub(super) fn lower(node: &mut IdedExpr) -> Result<(), Fault> {
     rewrite(node, false);
+    if depth(node) > MAX_LEVELS {
+        return Err(Fault::syntax(format!("too deep: at most {MAX_LEVELS} operations may build on each other"), None));
+    }
+    Ok(())
 }
 
 fn rewrite(node: &mut IdedExpr, in_loop: bool) {
@@ -122,7 +129,9 @@ fn node(expr: Expr) -> IdedExpr {
 fn weight(node: &IdedExpr) -> usize {
     let own = match &node.expr {
         Expr::Call(call) if call.func_name == "matches" => REGEX_WEIGHT,
-        Expr::Call(call) if call.func_name == operators::IN && !matches!(call.args.get(1).map(|list| &list.expr), Some(Expr::List(_))) => SEARCHED,
+        Expr::Call(call) if call.func_name == operators::IN && !matches!(call.args.get(1).map(|list| &list.expr), Some(Expr::List(_))) => {
+            SEARCHED
+        }
         _ => 1,
     };
     children(node).into_iter().map(weight).sum::<usize>() + own
@@ -131,6 +140,11 @@ fn weight(node: &IdedExpr) -> usize {
 /// The number of nodes.
 pub(super) fn count(node: &IdedExpr) -> usize {
     1 + children(node).into_iter().map(count).sum::<usize>()
+}
+
+/// The number of levels.
+fn depth(node: &IdedExpr) -> usize {
+    1 + children(node).into_iter().map(depth).max().unwrap_or_default()
 }
 
 fn children(node: &IdedExpr) -> Vec<&IdedExpr> {

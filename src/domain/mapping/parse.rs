@@ -11,6 +11,8 @@ pub(super) const MAX_LENGTH: usize = 2048;
 const MAX_MARKS: usize = 300;
 /// The deepest nesting of brackets, calls and conditionals.
 const MAX_DEPTH: u16 = 32;
+/// The stack that parsing gets, in bytes; twice what the limits above let it take.
+const STACK: usize = 32 << 20;
 
 /// Something wrong with an expression.
 #[derive(Debug)]
@@ -37,21 +39,34 @@ pub(super) fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), Fault> {
     if length > MAX_LENGTH {
         return Err(Fault::syntax(format!("{length} characters are too many; an expression has at most {MAX_LENGTH}"), None));
     }
-    let is_mark = |(_, character): &(usize, char)| character.is_ascii_punctuation() && !matches!(character, '_' | '"' | '\'' | '\\' | '@' | '#' | '$');
+    let is_mark = |(_, character): &(usize, char)| {
+        character.is_ascii_punctuation() && !matches!(character, '_' | '"' | '\'' | '\\' | '@' | '#' | '$')
+    };
     if let Some((at, _)) = text.chars().enumerate().filter(is_mark).nth(MAX_MARKS) {
-        return Err(Fault::syntax(format!("too long: an expression has at most {MAX_MARKS} operators, brackets, dots and commas"), Some(at)));
+        return Err(Fault::syntax(
+            format!("too long: an expression has at most {MAX_MARKS} operators, brackets, dots and commas"),
+            Some(at),
+        ));
     }
     if depth(text) > usize::from(MAX_DEPTH) {
         return Err(Fault::syntax(format!("too deep: at most {MAX_DEPTH} brackets may stand inside each other"), None));
     }
-    let parser = functions::environment().parser().max_recursion_depth(MAX_DEPTH);
-    parser.parse_with_source_info(text).map_err(|errors| {
+    on_a_deep_stack(|| functions::environment().parser().max_recursion_depth(MAX_DEPTH).parse_with_source_info(text))?.map_err(|errors| {
         let first = errors.errors.first();
         let message = first.map_or("it cannot be parsed", |error| error.msg.as_str());
         // What the grammar would accept instead is a list of twenty tokens that helps nobody.
         let message = message.split(" expecting ").next().unwrap_or(message).trim_start_matches("Syntax error: ");
         let at = first.and_then(|error| Some((usize::try_from(error.pos.0).ok()?, usize::try_from(error.pos.1).ok()?)));
         Fault::syntax(format!("not a valid expression: {message}"), at.map(|(line, column)| caret::offset_of(text, line, column)))
+    })
+}
+
+/// Runs the parser where it has room. It recurses through the whole grammar for each bracket and for each operand of a sum,
+/// which takes more than a worker's stack before the limits here are reached (over 100 KiB a bracket, not optimised).
+fn on_a_deep_stack<T: Send>(parse: impl FnOnce() -> T + Send) -> Result<T, Fault> {
+    std::thread::scope(|scope| {
+        let parser = std::thread::Builder::new().name("parse".to_owned()).stack_size(STACK).spawn_scoped(scope, parse);
+        parser.ok().and_then(|parser| parser.join().ok()).ok_or_else(|| Fault::syntax("it cannot be parsed", None))
     })
 }
 

@@ -96,7 +96,9 @@ impl Path {
                 (variables.assignment.and_then(|values| member(values, name)).map_or(Cow::Owned(Value::Null), Cow::Borrowed), steps)
             }
             (Root::Assignment, [Step::Index(_), ..]) => return Err(failure::not_indexed("a map")),
-            (Root::Assignment, []) => (Cow::Owned(variables.assignment.map_or(Value::Null, |values| Value::Object(values.clone()))), &[][..]),
+            (Root::Assignment, []) => {
+                (Cow::Owned(variables.assignment.map_or(Value::Null, |values| Value::Object(values.clone()))), &[][..])
+            }
             (Root::App, steps) => (variables.app.map_or(Cow::Owned(Value::Null), Cow::Borrowed), steps),
         };
         match start {

@@ -37,7 +37,9 @@ fn record() -> Value {
 fn evaluate(text: &str) -> Result<Value, EvaluationError> {
     let (user, app, assignment) = (zoe(), record(), map(json!({"teams": ["north", "south"], "costCenter": "42"})));
     let variables = Variables { user: Some(&user), assignment: Some(&assignment), app: Some(&app) };
-    Expression::compile("spec.toApp[0].expression", text, Scope::ToApp).unwrap_or_else(|problem| panic!("{text}: {}", problem.message)).evaluate(variables)
+    Expression::compile("spec.toApp[0].expression", text, Scope::ToApp)
+        .unwrap_or_else(|problem| panic!("{text}: {}", problem.message))
+        .evaluate(variables)
 }
 
 fn refused(text: &str) -> Problem {
@@ -152,7 +154,11 @@ fn paths_and_constants_never_reach_the_interpreter() {
 fn failures_name_kinds_and_no_values() {
     for (text, expected, why) in [
         ("user.title + \"x\"", "`+` does not apply to null and a text; `default(value, fallback)` replaces a null", "null + text"),
-        ("user.title.startsWith(\"x\")", "`startsWith` does not apply to null and a text; `default(value, fallback)` replaces a null", "null as target"),
+        (
+            "user.title.startsWith(\"x\")",
+            "`startsWith` does not apply to null and a text; `default(value, fallback)` replaces a null",
+            "null as target",
+        ),
         ("app.userName + app.n", "`+` does not apply to a text and an integer", "kinds known late"),
         ("app.userName.x", "a text has no attributes", "a part of a text, read directly"),
         ("lower(app.userName.x)", "a text has no attributes", "a part of a text, interpreted"),
@@ -176,8 +182,20 @@ fn what_cannot_work_is_refused_with_a_caret() {
     for (text, kind, part, caret, why) in [
         ("user.emial", ProblemKind::UnknownAttribute, "`emial` is no attribute", 4, "a typo"),
         ("user.username", ProblemKind::UnknownAttribute, "it is written `userName`", 4, "case"),
-        ("\"ü\" + usr.email", ProblemKind::UnknownAttribute, "`usr` is unknown; the variables here are `user`, `assignment`, `app`", 6, "a variable"),
-        ("isMemberOf(\"sales\")", ProblemKind::UnknownAttribute, "the function `isMemberOf` does not exist; there are contains, default", 10, "a function"),
+        (
+            "\"ü\" + usr.email",
+            ProblemKind::UnknownAttribute,
+            "`usr` is unknown; the variables here are `user`, `assignment`, `app`",
+            6,
+            "a variable",
+        ),
+        (
+            "isMemberOf(\"sales\")",
+            ProblemKind::UnknownAttribute,
+            "the function `isMemberOf` does not exist; there are contains, default",
+            10,
+            "a function",
+        ),
         ("user.email.lower()", ProblemKind::UnknownAttribute, "`lower` is written `lower(x, …)`", 16, "as a method"),
         ("startsWith(user.email, \"x\")", ProblemKind::UnknownAttribute, "`startsWith` is written `x.startsWith(…)`", 10, "as a function"),
         ("user", ProblemKind::TypeMismatch, "name an attribute", 0, "a whole person"),
@@ -188,16 +206,24 @@ fn what_cannot_work_is_refused_with_a_caret() {
         ("user.email ? 1 : 2", ProblemKind::TypeMismatch, "before `?` stands a condition, not a text", 11, "no condition"),
         ("user.email && true", ProblemKind::TypeMismatch, "`&&` does not apply", 11, "no condition"),
         ("lower(1)", ProblemKind::TypeMismatch, "`lower` needs a text, not an integer", 6, "an argument"),
-        ("lower()", ProblemKind::TypeMismatch, "`lower` takes 1 arguments, not 0", 5, "too few"),
+        ("lower()", ProblemKind::TypeMismatch, "`lower` takes 1 argument, not 0", 5, "too few"),
         ("user.email.map(x, x)", ProblemKind::TypeMismatch, "a text has no elements", 14, "a loop over a text"),
         ("user.email + ", ProblemKind::SyntaxError, "not a valid expression", 13, "half of one"),
         ("user.email +* 1", ProblemKind::SyntaxError, "not a valid expression", 12, "no operand"),
-        ("user.?email", ProblemKind::SyntaxError, "unsupported", 5, "optional values"),
+        ("\"ü\" +* 1", ProblemKind::SyntaxError, "not a valid expression", 5, "no operand, behind two bytes"),
+        ("1 +\n  \"ü\" +* 1", ProblemKind::SyntaxError, "not a valid expression", 7, "no operand, in the second line"),
+        ("user.?email", ProblemKind::SyntaxError, "unsupported", 4, "optional values"),
         ("b\"x\"", ProblemKind::TypeMismatch, "no bytes", 0, "bytes"),
         ("Name{a: 1}", ProblemKind::SyntaxError, "messages", 4, "messages"),
         ("app.a.map(x, app.b.map(y, y))", ProblemKind::SyntaxError, "a loop inside a loop", 22, "quadratic"),
         ("app.a.map(user, user)", ProblemKind::SyntaxError, "needs another name", 9, "shadowing"),
-        ("app.a.map(x, 1) == app.a.map(y, 1) && app.a.map(x, 1) == app.a.map(y, 1) && [] == app.a.map(x, 1)", ProblemKind::SyntaxError, "too many loops", 89, "many loops"),
+        (
+            "app.a.map(x, 1) == app.a.map(y, 1) && app.a.map(x, 1) == app.a.map(y, 1) && [] == app.a.map(x, 1)",
+            ProblemKind::SyntaxError,
+            "too many loops",
+            91,
+            "many loops",
+        ),
         ("user.email.matches(app.pattern)", ProblemKind::TypeMismatch, "must be written out", 22, "a pattern from outside"),
         ("user.email.matches(\"(a\")", ProblemKind::SyntaxError, "not a regular expression", 19, "no pattern"),
         ("user.email.matches(\"(a{50}){50}\")", ProblemKind::SyntaxError, "counted repetition", 19, "an expensive pattern"),
@@ -209,10 +235,9 @@ fn what_cannot_work_is_refused_with_a_caret() {
         ("int", ProblemKind::UnknownAttribute, "`int` is unknown", 0, "a type as a value"),
     ] {
         let problem = refused(text);
-        assert_eq!(problem.kind, kind, "{why}: {}", problem.message);
-        assert!(problem.message.contains(part), "{why}: {}", problem.message);
         let last = problem.message.lines().last().unwrap();
-        assert_eq!(last.find('^').map(|at| at - 2), Some(caret), "{why}:\n{}", problem.message);
+        let found = (problem.kind, problem.message.contains(part), last.find('^').map(|at| at - 2));
+        assert_eq!(found, (kind, true, Some(caret)), "{why}:\n{}", problem.message);
     }
 }
 
@@ -272,13 +297,18 @@ fn the_deepest_expressions_allowed_fit_on_a_small_stack() {
     let checks = || {
         for text in [
             format!("{}1{}", "(".repeat(32), ")".repeat(32)),
-            format!("{}app.x{}", "default(".repeat(30), ",1)".repeat(30)),
+            format!("{}app.x{}", "default(".repeat(15), ",1)".repeat(15)),
+            format!("{}app.x{}", "default(1,".repeat(10), ")".repeat(10)),
+            format!("{}app.x{}", "(-".repeat(30), ")".repeat(30)),
             format!("{}app.x", "!".repeat(299)),
             format!("{}app.x", "-".repeat(298)),
+            vec!["app.x"; 30].join("+"),
             vec!["app.x"; 150].join("+"),
+            vec!["true"; 31].join(" ? true : "),
             vec!["true"; 100].join(" ? true : "),
             format!("app{}", ".a".repeat(300)),
-            format!("app{}", "[0]".repeat(149)),
+            format!("app.a{}", "[0]".repeat(149)),
+            format!("\"\"{}", ".size()".repeat(30)),
             format!("\"\"{}", ".size()".repeat(99)),
             format!("{}1{}", "[".repeat(32), "]".repeat(32)),
             "(".repeat(32),
@@ -512,17 +542,37 @@ fn tests_of_a_mapping_are_run() {
     use MappingDirection::{ToApp, ToDirectory};
     for (given, expect, expected, why) in [
         ((ToApp, json!({"user": {"title": "T"}})), json!({"TITLE": "T", "nickName": null}), None, "as expected, null means none"),
-        ((ToApp, json!({"user": {"title": "T"}})), json!({"title": "x"}), Some(("expect[\"title\"]", ProblemKind::TestFailed)), "another value"),
+        (
+            (ToApp, json!({"user": {"title": "T"}})),
+            json!({"title": "x"}),
+            Some(("expect[\"title\"]", ProblemKind::TestFailed)),
+            "another value",
+        ),
         ((ToApp, json!({})), json!({"title": "x"}), Some(("expect[\"title\"]", ProblemKind::TestFailed)), "no value"),
         ((ToApp, json!({})), json!({"nothing": "x"}), Some(("expect[\"nothing\"]", ProblemKind::UnknownAttribute)), "no target"),
         ((ToApp, json!({})), json!({"a b": "x"}), Some(("expect[\"a b\"]", ProblemKind::SyntaxError)), "no path"),
-        ((ToApp, json!({"user": {"titel": "T"}})), json!({}), Some(("given[\"user\"][\"titel\"]", ProblemKind::UnknownAttribute)), "a typo"),
+        (
+            (ToApp, json!({"user": {"titel": "T"}})),
+            json!({}),
+            Some(("given[\"user\"][\"titel\"]", ProblemKind::UnknownAttribute)),
+            "a typo",
+        ),
         ((ToApp, json!({"user": {"title": 1}})), json!({}), Some(("given[\"user\"][\"title\"]", ProblemKind::TypeMismatch)), "no text"),
-        ((ToApp, json!({"user": {"status": "x"}})), json!({}), Some(("given[\"user\"][\"status\"]", ProblemKind::TypeMismatch)), "no state"),
+        (
+            (ToApp, json!({"user": {"status": "x"}})),
+            json!({}),
+            Some(("given[\"user\"][\"status\"]", ProblemKind::TypeMismatch)),
+            "no state",
+        ),
         ((ToApp, json!({"usr": {}})), json!({}), Some(("given[\"usr\"]", ProblemKind::UnknownAttribute)), "no variable"),
         ((ToApp, json!({"assignment": {"title": "A"}})), json!({"title": "A"}), None, "MA-2"),
         ((ToDirectory, json!({"app": {"title": "T"}})), json!({"title": "T", "locale": null}), None, "the other way"),
-        ((ToDirectory, json!({"app": {"title": 1}})), json!({"title": "T"}), Some(("", ProblemKind::TestFailed)), "an evaluation that fails"),
+        (
+            (ToDirectory, json!({"app": {"title": 1}})),
+            json!({"title": "T"}),
+            Some(("", ProblemKind::TestFailed)),
+            "an evaluation that fails",
+        ),
     ] {
         let source = MappingSource { tests: vec![test(given.0, given.1, expect)], ..MappingSource::default() };
         let found = Mapping::compile(&source).err().map(|problems| (problems[0].field.clone(), problems[0].kind));

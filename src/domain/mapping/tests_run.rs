@@ -2,11 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{
-    Mapping, MappingDirection, MappingTest, Problem, ProblemKind, analyse,
-    compile::key,
-    compiled::is_none,
-};
+use super::{Mapping, MappingDirection, MappingTest, Problem, ProblemKind, analyse, compile::key, compiled::is_none};
 use crate::domain::{
     id::{AppId, IntegrationKey, PersonId},
     person::{Person, PersonState},
@@ -53,7 +49,9 @@ fn given(field: &str, given: &Map<String, Value>) -> Result<Given, Problem> {
             ("assignment", Value::Object(values)) => assignment = values.clone(),
             ("app", Value::Object(_)) => app = Some(value.clone()),
             ("user" | "assignment" | "app", Value::Null) => {}
-            ("user" | "assignment" | "app", _) => return Err(mistyped(format!("{field}.given[{name:?}]"), "must be a map of attributes".to_owned())),
+            ("user" | "assignment" | "app", _) => {
+                return Err(mistyped(format!("{field}.given[{name:?}]"), "must be a map of attributes".to_owned()));
+            }
             _ => return Err(unknown(format!("{field}.given[{name:?}]"), "there are `user`, `assignment` and `app`".to_owned())),
         }
     }
@@ -81,7 +79,9 @@ fn person(field: &str, mut attributes: Map<String, Value>) -> Result<Person, Pro
 }
 
 fn outgoing(mapping: &Mapping, field: &str, given: &Given) -> Result<Found, Problem> {
-    let desired = mapping.to_app(&given.person, &given.assignment, given.app.as_ref()).map_err(|error| failed(field.to_owned(), error.to_string()))?;
+    let desired = mapping
+        .to_app(&given.person, &given.assignment, given.app.as_ref())
+        .map_err(|error| failed(field.to_owned(), error.to_string()))?;
     Ok(desired.into_iter().map(|attribute| (key(&attribute.path), attribute.value.unwrap_or_default())).collect())
 }
 
@@ -107,7 +107,10 @@ fn compare(field: &str, test: &MappingTest, found: &Found, target: &str, expecte
     if value == expected || (is_none(value) && is_none(expected)) {
         return None;
     }
-    Some(failed(field, format!("{}: expected {}, got {}", shortened(&test.name), shortened(&expected.to_string()), shortened(&value.to_string()))))
+    Some(failed(
+        field,
+        format!("{}: expected {}, got {}", shortened(&test.name), shortened(&expected.to_string()), shortened(&value.to_string())),
+    ))
 }
 
 /// Values of tests are part of the mapping's text, so they may be shown; as a line, not as a page.
