@@ -121,3 +121,55 @@ fn effective(known: &KnownAccount, rules: &ImportRules) -> Option<Sourcing> {
 fn settled(row: &StagedRow) -> CandidateWrite {
     if row.pending { CandidateWrite::Remove } else { CandidateWrite::Keep }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        testing::{id, known, rules},
+        *,
+    };
+    use crate::domain::{
+        person::PersonState::{Active, Deactivated, Suspended},
+        sourcing::OnDeactivation,
+    };
+
+    #[test]
+    fn a4_missing_counts_up_and_is_proved_before_it_means_anything() {
+        for (missing_full_imports, missing, prove) in
+            [(1, 0, true), (2, 0, false), (2, 1, true), (5, 3, false), (5, 4, true), (2, 255, true)]
+        {
+            let known = KnownAccount { missing, ..known("ada", Active, true) };
+            let rules = ImportRules { missing_full_imports, ..rules() };
+            match decide_missing(&known, &rules) {
+                Absence::ProveGone => assert!(prove, "{missing} of {missing_full_imports}"),
+                Absence::Counted(action) => {
+                    assert!(!prove, "{missing} of {missing_full_imports}");
+                    assert!(!action.removes && !action.changes_directory());
+                    assert_eq!(action.account, AccountWrite::Missing { times: missing + 1 });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_gone_ends_its_link_and_counts_as_a_removal() {
+        let gone = |known: &KnownAccount, on_deactivation| {
+            let sourcing = Sourcing { on_deactivation, ..Sourcing::default() };
+            decide_gone(known, &ImportRules { sourcing: Some(sourcing), ..rules() })
+        };
+        for (policy, state, expected) in [
+            (OnDeactivation::Deactivate, Active, Some(Deactivated)),
+            (OnDeactivation::Suspend, Active, Some(Suspended)),
+            (OnDeactivation::DoNothing, Active, None),
+            (OnDeactivation::Deactivate, Deactivated, None),
+        ] {
+            let action = gone(&known("ada", state, true), policy);
+            assert_eq!(action.person, PersonWrite::change(id("ada"), None, expected), "{policy:?} of {state:?}");
+            assert_eq!((action.link, action.removes), (LinkWrite::End { person: id("ada") }, true));
+            assert_eq!(action.counts().unassigned, 1);
+        }
+        let elsewhere = KnownAccount { effective_source: false, ..known("ada", Active, true) };
+        let action = gone(&elsewhere, OnDeactivation::Deactivate);
+        assert_eq!((action.person, action.removes), (PersonWrite::Keep, true), "whoever is the effective source (SG-3)");
+    }
+}

@@ -120,3 +120,72 @@ fn says_so(shown: &Value, wanted: &Value) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attribute(path: &str, value: Value, apply: Apply, on_null: OnNull) -> DesiredAttribute {
+        DesiredAttribute { path: path.parse().unwrap(), value: Some(value).filter(|value| !value.is_null()), apply, on_null }
+    }
+
+    fn object(value: &Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn an_attribute_is_written_when_its_value_changes_and_as_its_entry_says() {
+        use Apply::{CreateAndUpdate, CreateOnly};
+        use OnNull::{Clear, Omit};
+        for (why, written, resource, value, apply, on_null, change) in [
+            ("equal", json!({"title": "a"}), None, json!("a"), CreateAndUpdate, Omit, None),
+            ("changed", json!({"title": "a"}), None, json!("b"), CreateAndUpdate, Omit, Some(json!("b"))),
+            ("first time", json!({}), None, json!("a"), CreateAndUpdate, Omit, Some(json!("a"))),
+            ("the app has it", json!({}), Some(json!({"title": "a"})), json!("a"), CreateAndUpdate, Omit, None),
+            ("the app has another", json!({}), Some(json!({"title": "x"})), json!("a"), CreateAndUpdate, Omit, Some(json!("a"))),
+            ("drift is not corrected", json!({"title": "a"}), Some(json!({"title": "x"})), json!("a"), CreateAndUpdate, Omit, None),
+            ("null is left out", json!({"title": "a"}), None, Value::Null, CreateAndUpdate, Omit, None),
+            ("null clears", json!({"title": "a"}), None, Value::Null, CreateAndUpdate, Clear, Some(Value::Null)),
+            ("nothing to clear", json!({}), None, Value::Null, CreateAndUpdate, Clear, None),
+            ("an empty list is nothing", json!({"title": []}), None, Value::Null, CreateAndUpdate, Clear, None),
+            ("nothing in order to have nothing", json!({}), None, json!([]), CreateAndUpdate, Omit, None),
+            ("in the POST only", json!({"title": "a"}), None, json!("b"), CreateOnly, Omit, None),
+            ("in the POST only", json!({"title": "a"}), None, Value::Null, CreateOnly, Clear, None),
+            ("booleans as texts", json!({}), Some(json!({"title": "True"})), json!(true), CreateAndUpdate, Omit, None),
+            ("booleans as texts", json!({}), Some(json!({"title": "False"})), json!(true), CreateAndUpdate, Omit, Some(json!(true))),
+        ] {
+            let mut written = object(&written);
+            written.insert(USER_NAME.to_owned(), json!("ada"));
+            let wanted = Wanted { user_name: "ada".to_owned(), attributes: vec![attribute("title", value, apply, on_null)] };
+            let result = wanted.changes(Baseline { written: &written, resource: resource.as_ref() });
+            assert_eq!(result.changes.get("title"), change.as_ref(), "{why}");
+            assert_eq!(result.changes.len(), usize::from(change.is_some()), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_was_cleared_is_written_when_it_is_back() {
+        let wanted = |value| Wanted {
+            user_name: "ada".to_owned(),
+            attributes: vec![attribute("title", value, Apply::CreateAndUpdate, OnNull::Clear)],
+        };
+        let first = object(&json!({"userName": "ada", "title": "a"}));
+        let cleared = wanted(Value::Null).changes(Baseline { written: &first, resource: None });
+        assert_eq!(cleared.written, object(&json!({"userName": "ada"})));
+        let back = wanted(json!("a")).changes(Baseline { written: &cleared.written, resource: None });
+        assert_eq!((back.changes, back.written), (object(&json!({"title": "a"})), first));
+    }
+
+    #[test]
+    fn a_username_compares_exactly_with_what_was_written_and_folded_with_what_is_shown() {
+        let wanted = Wanted { user_name: "Ada".to_owned(), attributes: Vec::new() };
+        let changes = |written: Value, resource: Option<Value>| {
+            wanted.changes(Baseline { written: &object(&written), resource: resource.as_ref() }).changes.contains_key(USER_NAME)
+        };
+        assert!(!changes(json!({"userName": "Ada"}), Some(json!({"userName": "ada"}))));
+        assert!(changes(json!({"userName": "ada"}), None));
+        assert!(!changes(json!({}), Some(json!({"userName": "ADA"}))));
+        assert!(changes(json!({}), Some(json!({"userName": "bob"}))));
+        assert!(changes(json!({}), None));
+    }
+}

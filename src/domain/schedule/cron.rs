@@ -135,3 +135,129 @@ fn parse_pattern(schedule: &str) -> Result<Pattern, String> {
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).sloppy_ranges(true).build();
     parser.parse(schedule).map_err(|error| format!("{error}; {FORM}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cron(schedule: &str, zone: &str) -> Cron {
+        Cron::parse("spec.full.schedule", schedule, zone).unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// The slots after `after`, in UTC.
+    fn slots(schedule: &str, zone: &str, after: &str, count: usize) -> Vec<String> {
+        let cron = cron(schedule, zone);
+        std::iter::successors(cron.next(at(after)), |slot| cron.next(*slot)).take(count).map(|slot| slot.to_string()).collect()
+    }
+
+    #[test]
+    fn a_time_that_spring_skips_runs_when_the_clocks_have_changed() {
+        // 2026-03-29 02:00 CET → 03:00 CEST, i.e. 01:00 UTC.
+        assert_eq!(
+            slots("30 2 * * *", "Europe/Berlin", "2026-03-28T00:00:00Z", 3),
+            ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]
+        );
+        assert_eq!(
+            slots("*/30 * * * *", "Europe/Berlin", "2026-03-29T00:00:00Z", 4),
+            ["2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z", "2026-03-29T01:30:00Z", "2026-03-29T02:00:00Z"],
+            "what is skipped meets the slot that is there"
+        );
+        let due = |now: &str| cron("30 2 * * *", "Europe/Berlin").last_due(at("2026-03-28T12:00:00Z"), at(now));
+        assert_eq!(due("2026-03-29T00:59:59Z"), None);
+        assert_eq!(due("2026-03-29T01:00:00Z"), Some(at("2026-03-29T01:00:00Z")));
+        assert_eq!(due("2026-03-29T09:00:00Z"), Some(at("2026-03-29T01:00:00Z")));
+    }
+
+    #[test]
+    fn a_time_that_autumn_repeats_runs_once() {
+        // 2026-10-25 03:00 CEST → 02:00 CET, i.e. 01:00 UTC.
+        assert_eq!(slots("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", 2), ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]);
+        assert_eq!(
+            slots("*/30 * * * *", "Europe/Berlin", "2026-10-24T23:30:00Z", 4),
+            ["2026-10-25T00:00:00Z", "2026-10-25T00:30:00Z", "2026-10-25T02:00:00Z", "2026-10-25T02:30:00Z"]
+        );
+        let due = |now: &str| cron("30 2 * * *", "Europe/Berlin").last_due(at("2026-10-24T12:00:00Z"), at(now));
+        assert_eq!(due("2026-10-25T00:29:00Z"), None);
+        assert_eq!(due("2026-10-25T01:10:00Z"), Some(at("2026-10-25T00:30:00Z")), "02:10 for the second time: 02:30 has been");
+        assert_eq!(due("2026-10-25T01:40:00Z"), Some(at("2026-10-25T00:30:00Z")));
+        assert_eq!(cron("30 2 * * *", "Europe/Berlin").last_due(at("2026-10-25T00:30:00Z"), at("2026-10-25T05:00:00Z")), None);
+    }
+
+    #[test]
+    fn walking_forward_and_looking_back_see_the_same_slots() {
+        for (schedule, from, to) in [
+            ("*/7 * * * *", "2026-03-28T22:00:00Z", "2026-03-29T05:00:00Z"),
+            ("*/7 * * * *", "2026-10-24T22:00:00Z", "2026-10-25T05:00:00Z"),
+            ("15,45 1-3 * * *", "2026-03-28T12:00:00Z", "2026-03-30T12:00:00Z"),
+            ("15,45 1-3 * * *", "2026-10-24T12:00:00Z", "2026-10-26T12:00:00Z"),
+        ] {
+            let cron = cron(schedule, "Europe/Berlin");
+            let (mut now, end) = (at(from), at(to));
+            let mut last = cron.last_due(Timestamp::MIN, now).unwrap();
+            while now < end {
+                let next = cron.next(last).unwrap();
+                assert!(next > last, "{schedule} at {now}");
+                if next <= now {
+                    last = next;
+                }
+                assert_eq!(cron.last_due(Timestamp::MIN, now), Some(last), "{schedule} at {now}");
+                now = now.checked_add(SignedDuration::from_mins(1)).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn what_cronjob_accepts_is_accepted() {
+        for (schedule, first) in [
+            ("0 2 * * *", "2026-01-01T02:00:00Z"),
+            ("@daily", "2026-01-02T00:00:00Z"),
+            ("@midnight", "2026-01-02T00:00:00Z"),
+            ("@Hourly", "2026-01-01T01:00:00Z"),
+            ("@weekly", "2026-01-04T00:00:00Z"),
+            ("0/20 3 * * *", "2026-01-01T03:00:00Z"),
+            ("0 0 29 2 *", "2028-02-29T00:00:00Z"),
+            ("0 0 ? * mon-fri", "2026-01-02T00:00:00Z"),
+            ("0 0 13 * FRI", "2026-01-02T00:00:00Z"),
+            ("  5 4  1 jan,jul *  ", "2026-01-01T04:05:00Z"),
+        ] {
+            assert_eq!(slots(schedule, "Etc/UTC", "2026-01-01T00:00:00Z", 1), [first], "{schedule}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_schedule_is_refused_and_the_field_named() {
+        for (schedule, says) in [
+            ("", "five fields"),
+            ("0 2 * *", "it has 4 fields"),
+            ("0 0 2 * * *", "it has 6 fields"),
+            ("60 2 * * *", "minute (0-59)"),
+            ("0 2 * * XYZ", "SUN-SAT"),
+            ("@every 1h", "not supported"),
+            ("@fortnightly", "@weekly"),
+            ("TZ=Europe/Berlin 0 2 * * *", "spec.timeZone"),
+            ("CRON_TZ=Europe/Berlin 0 2 * * *", "spec.timeZone"),
+            ("0 0 31 2 *", "would never run"),
+        ] {
+            let error = Cron::parse("spec.full.schedule", schedule, "Etc/UTC").unwrap_err();
+            assert_eq!(error.field, "spec.full.schedule", "{schedule}");
+            assert!(error.problem.contains(says), "{schedule}: {error}");
+        }
+        for zone in ["", "Local", "Europe/Nowhere", "+01:00", "../etc/passwd", "CEST"] {
+            let error = Cron::parse("spec.full.schedule", "0 2 * * *", zone).unwrap_err();
+            assert_eq!(error.field, "spec.timeZone", "{zone}");
+            assert!(error.problem.contains("Europe/Berlin"), "{zone}");
+        }
+    }
+
+    #[test]
+    fn the_interval_is_that_between_the_slots_around() {
+        let interval = |schedule: &str| cron(schedule, "Etc/UTC").interval(at("2026-01-01T05:00:00Z")).unwrap();
+        assert_eq!(interval("0 2 * * *"), SignedDuration::from_hours(24));
+        assert_eq!(interval("*/30 * * * *"), SignedDuration::from_mins(30));
+        assert_eq!(interval("0 4,12 * * *"), SignedDuration::from_hours(8));
+    }
+}
