@@ -173,10 +173,8 @@ const NOTE_REMOVALS: &str = concat!(
         at = iif(run = excluded.run, at, excluded.at), run = excluded.run"
 );
 
-const COUNT: &str = concat!(
-    "SELECT iif(a.refused, NULL, a.counts), count(*) FROM import_action a
-    WHERE a.run = ?1 AND a.app_id > ?2 AND a.app_id <= ?3 GROUP BY 1"
-);
+const COUNT: &str = "SELECT iif(refused, NULL, counts), count(*) FROM import_action
+    WHERE run = ?1 AND app_id > ?2 AND app_id <= ?3 GROUP BY 1";
 
 /// A range of a plan, and what its statements are bound to.
 struct Range<'a> {

@@ -165,7 +165,9 @@ impl<'a> Batch<'a> {
         match entries {
             Entries::Open(intents) => intents.iter().map(|intent| self.add_intent(scope, claim, intent, now)).collect(),
             Entries::Close(settlements) => {
-                settlements.iter().for_each(|settlement| self.add_settlement(scope, claim, settlement, now));
+                for settlement in settlements {
+                    self.add_settlement(scope, claim, settlement, now);
+                }
                 Vec::new()
             }
         }
