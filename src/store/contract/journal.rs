@@ -128,7 +128,7 @@ pub(crate) async fn many_requests_at_once_each_get_their_answer(fixture: &impl F
     let claims = [&old, &claim];
     let one = async |number: usize| {
         let person = person(&crm, &format!("p{number}"));
-        let claim = claims[usize::from(number % 6 != 0)];
+        let claim = claims[usize::from(!number.is_multiple_of(6))];
         let opened = store.open_intents(claim, &[Intent { person, action: creation() }], at(2)).await;
         let Ok(opened) = opened else { return (number, None) };
         let link = created_link(person, &format!("a{number}"));

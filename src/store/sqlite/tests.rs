@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use tempfile::TempDir;
 
-use super::SqliteStore;
+use super::{SqliteStore, import_apply, provision, settle};
 use crate::store::{
     Store as _, StoreError,
     contract::{Fixture, contract_tests, scale},
@@ -54,7 +54,8 @@ async fn nobody_else_may_read_the_files() {
 async fn a_store_of_a_newer_version_is_refused() {
     let file = File::new();
     let store = file.open().await;
-    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', 1, x'00', 0)";
+    let newer =
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', 1, x'00', 0)";
     sqlx::query(newer).execute(&store.connections.writer).await.unwrap();
     store.close().await.unwrap();
     let error = SqliteStore::open(&file.path()).await.err().unwrap();
@@ -95,6 +96,24 @@ async fn what_cannot_be_read_says_where_and_not_what() {
     let error = store.provision_page(&key, None, 1).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { what: "person.profile" }));
     assert!(!format!("{error} {error:?}").contains("zoltan"));
+}
+
+/// A statement over a batch goes from the batch to the rows it names. One that goes through a table instead is as right, and
+/// a thousand times slower.
+#[tokio::test]
+async fn no_batch_goes_through_a_whole_table() {
+    let file = File::new();
+    let store = file.open().await;
+    let statements = import_apply::STATEMENTS.into_iter().chain(settle::DONE).chain([provision::CONFIRM]);
+    for statement in statements {
+        let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained).fetch_all(&store.connections.writer).await.unwrap();
+        for (_, _, _, step) in &steps {
+            let walks = ["person", "account", "account_values", "import_action", "failure", "a", "p", "x"];
+            let walked = step.strip_prefix("SCAN ").is_some_and(|table| walks.contains(&table.split(' ').next().unwrap()));
+            assert!(!walked && !step.ends_with("(integration=?)") && !step.ends_with("(organisation=?)"), "{step}\n{statement}");
+        }
+    }
 }
 
 /// For looking at by hand: `cargo test --release -- --ignored --nocapture a_hundred_thousand`.
