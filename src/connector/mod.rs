@@ -75,9 +75,6 @@ pub trait Listing: Send {
     /// Ids returned so far.
     fn seen(&self) -> &SeenIds;
 
-    /// Ids of the whole listing.
-    fn into_seen(self: Box<Self>) -> SeenIds;
-
     /// Pages read so far.
     fn pages(&self) -> u64;
 }

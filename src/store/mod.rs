@@ -22,6 +22,8 @@ use crate::domain::{
 
 pub use crate::domain::fold::fold_key;
 
+#[cfg(test)]
+mod contract;
 pub mod sqlite;
 
 /// A failed call of the store.
@@ -154,12 +156,12 @@ pub trait Store: Send + Sync {
     // --- runs ---
 
     /// Claims an integration for a run of one direction: takes the next epoch, which ends the right to write of every
-    /// earlier run of that integration and direction. `object` is the UID of the object that asked (an ImportRun, a
-    /// ProvisioningPolicy); an unfinished import of the same object is taken up again under its old run id, with its
+    /// earlier run of that integration and direction. `object` is the UID of the object that asked (an `ImportRun`, a
+    /// `ProvisioningPolicy`); an unfinished import of the same object is taken up again under its old run id, with its
     /// staging and plan emptied; otherwise the run is new.
     async fn claim(&self, integration: &IntegrationKey, direction: Direction, object: &str, now: Timestamp) -> Result<Claim>;
 
-    /// The import that an ImportRun object stands for; `None` if it was never claimed.
+    /// The import that an `ImportRun` object stands for; `None` if it was never claimed.
     async fn import_run(&self, object: &str) -> Result<Option<StoredRun<ImportReport>>>;
 
     /// The last provisioning pass of a policy that has a report, with the inputs it was made for.

@@ -102,8 +102,8 @@ impl ImportJob {
     async fn carry_out(&self, claim: &Claim, report: &mut ImportReport) -> Result<ImportEnd, Early> {
         let (observed, listing) = self.observe(claim, &mut report.snapshot).await?;
         let mut planning = self.decide(claim).await?;
-        if !listing.is_empty() {
-            self.decide_absences(claim, &listing, &mut planning).await?;
+        if !listing.seen().is_empty() {
+            self.decide_absences(claim, listing.seen(), &mut planning).await?;
         }
         planning.add_unchanged(observed.unchanged);
         let planned = planning.finish();

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::{Early, ImportJob, app_failed};
 use crate::{
-    connector::{AppError, ErrorClass, ListError, ListedRecord},
+    connector::{AppError, ErrorClass, ListError, ListedRecord, Listing},
     domain::{
-        account::{KnownRecords, Record, SeenIds},
+        account::{KnownRecords, Record},
         import_plan::{MappedRecord, RecordFailure, StagedRecord},
         mapping::Variables,
         report::{ImportEnd, Snapshot},
@@ -32,8 +32,8 @@ enum Attempt {
 }
 
 impl ImportJob {
-    /// Stages what has changed. Returns the ids of all records once the listing is proved complete.
-    pub(super) async fn observe(&self, claim: &Claim, snapshot: &mut Snapshot) -> Result<(Observed, SeenIds), Early> {
+    /// Stages what has changed. Returns the listing, which knows all ids, once it is proved complete.
+    pub(super) async fn observe(&self, claim: &Claim, snapshot: &mut Snapshot) -> Result<(Observed, Box<dyn Listing>), Early> {
         let known = self.store.known_records(&self.rules.integration, self.decided_under()).await?;
         let mut attempt = 1;
         loop {
@@ -55,7 +55,7 @@ impl ImportJob {
         }
     }
 
-    async fn read_once(&self, claim: &Claim, known: &KnownRecords, snapshot: &mut Snapshot) -> Result<(Observed, SeenIds), Attempt> {
+    async fn read_once(&self, claim: &Claim, known: &KnownRecords, snapshot: &mut Snapshot) -> Result<(Observed, Box<dyn Listing>), Attempt> {
         *snapshot = Snapshot::default();
         self.store.clear_staging(claim).await.map_err(|error| Attempt::Stop(error.into()))?;
         let mut listing = self.connector.list().await.map_err(|error| classify(&error))?;
@@ -90,7 +90,7 @@ impl ImportJob {
         snapshot.records = listing.seen().len() as u64;
         snapshot.pages = listing.pages();
         snapshot.complete = true;
-        Ok((observed, listing.into_seen()))
+        Ok((observed, listing))
     }
 
     fn to_staged(&self, record: &ListedRecord) -> StagedRecord {

@@ -56,7 +56,7 @@ const REFUSE_IMPOSSIBLE: &str = concat!(
             (a.user_name_key IS NOT NULL AND me.user_name_key IS NOT a.user_name_key AND EXISTS (
                 SELECT 1 FROM person other WHERE other.organisation = ?4 AND other.user_name_key = a.user_name_key
                   AND other.id <> a.person_id AND NOT EXISTS (
-                    SELECT 1 FROM import_action gives WHERE gives.run = ?1 AND gives.person = 'Change' AND gives.person_id = other.id
+                    SELECT 1 FROM import_action gives INDEXED BY import_action_changed WHERE gives.run = ?1 AND gives.person = 'Change' AND gives.person_id = other.id
                       AND gives.profile AND gives.user_name_key IS NOT a.user_name_key AND gives.app_id > ?2 AND NOT gives.refused)))
             OR (a.link = 'Create' AND (
                 (held.person IS NOT NULL AND held.person IS NOT target.pk)
@@ -76,15 +76,18 @@ const CREATE_PEOPLE: &str = concat!(
 );
 
 const CHANGE_PEOPLE: &str = concat!(
-    "UPDATE person SET
-        state = coalesce(new.state, person.state),
-        user_name_key = iif(new.profile, new.user_name_key, person.user_name_key),
-        email_key = iif(new.profile, new.email_key, person.email_key),
-        profile = iif(new.profile, json_extract(new.action, '$.person.Change.profile'), person.profile)
-    FROM (SELECT p.pk, a.state, a.profile, a.user_name_key, a.email_key, a.action
+    "WITH new AS MATERIALIZED (
+        SELECT p.pk, a.state, a.profile AS changed, a.user_name_key, a.email_key,
+            json_extract(a.action, '$.person.Change.profile') AS profile
         FROM import_action a CROSS JOIN person p ON p.organisation = ?4 AND p.id = a.person_id WHERE ",
     range!(),
-    " AND a.person = 'Change') AS new WHERE person.pk = new.pk"
+    " AND a.person = 'Change')
+    UPDATE person SET
+        state = coalesce(new.state, person.state),
+        user_name_key = iif(new.changed, new.user_name_key, person.user_name_key),
+        email_key = iif(new.changed, new.email_key, person.email_key),
+        profile = coalesce(new.profile, person.profile)
+    FROM new WHERE person.pk = new.pk"
 );
 
 const END_LINKS: &str = concat!(
@@ -173,10 +176,27 @@ const NOTE_REMOVALS: &str = concat!(
         at = iif(run = excluded.run, at, excluded.at), run = excluded.run"
 );
 
-const COUNT: &str = concat!(
-    "SELECT iif(a.refused, NULL, a.counts), count(*) FROM import_action a
-    WHERE a.run = ?1 AND a.app_id > ?2 AND a.app_id <= ?3 GROUP BY 1"
-);
+const COUNT: &str = "SELECT iif(refused, NULL, counts), count(*) FROM import_action
+    WHERE run = ?1 AND app_id > ?2 AND app_id <= ?3 GROUP BY 1";
+
+/// All statements, for the test of how SQLite goes about them.
+#[cfg(test)]
+pub(super) const STATEMENTS: [&str; 14] = [
+    REFUSE_SECONDS,
+    REFUSE_IMPOSSIBLE,
+    CREATE_PEOPLE,
+    CHANGE_PEOPLE,
+    END_LINKS,
+    DROP_OLD_VALUES,
+    DROP_OLD_LINKS,
+    CREATE_LINKS,
+    SEE_ACCOUNTS,
+    MISS_ACCOUNTS,
+    PUT_CANDIDATES,
+    REMOVE_CANDIDATES,
+    NOTE_REMOVALS,
+    COUNT,
+];
 
 /// A range of a plan, and what its statements are bound to.
 struct Range<'a> {

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         id::{AppId, PersonId},
         import_plan::{AccountWrite, CandidateWrite, ImportAction, LinkWrite, PersonWrite},
+        person::PersonState,
         profile::Profile,
         safeguard::RemovalFigures,
     },
@@ -102,7 +103,7 @@ fn columns(action: &ImportAction) -> Columns<'_> {
         }
         PersonWrite::Change { id, profile, state } => {
             (columns.person, columns.person_id) = (Some("Change"), Some(id));
-            (columns.state, columns.profile) = (state.map(|state| state.as_str()), profile.as_ref());
+            (columns.state, columns.profile) = (state.map(PersonState::as_str), profile.as_ref());
         }
     }
     columns.candidate = match &action.candidate {

@@ -26,6 +26,16 @@ struct ProvisionColumns {
     failure: FailureRow,
 }
 
+pub(super) const CONFIRM: &str = "WITH confirmed AS MATERIALIZED (
+        SELECT p.pk, unhex(k.value ->> 1) AS inputs FROM json_each(?3) k
+        CROSS JOIN person p ON p.organisation = ?1 AND p.id = unhex(k.value ->> 0))
+    UPDATE account INDEXED BY account_person SET inputs = confirmed.inputs FROM confirmed
+    WHERE account.person = confirmed.pk AND account.integration = ?2 AND account.state = 'Live'";
+
+/// An account that is as it should be has no failed attempt to be repeated.
+const FORGIVE: &str = "DELETE FROM failure WHERE integration = ?2 AND person IN (SELECT p.pk FROM json_each(?3) k
+    CROSS JOIN person p ON p.organisation = ?1 AND p.id = unhex(k.value ->> 0))";
+
 impl SqliteStore {
     pub(super) async fn read_provision_page(
         &self,
@@ -59,13 +69,6 @@ impl SqliteStore {
     }
 
     pub(super) async fn store_unchanged(&self, claim: &Claim, people: &[(PersonId, ShortHash)]) -> Result<()> {
-        const CONFIRM: &str = "UPDATE account SET inputs = confirmed.inputs
-            FROM (SELECT p.pk, unhex(k.value ->> 1) AS inputs FROM json_each(?3) k
-                CROSS JOIN person p ON p.organisation = ?1 AND p.id = unhex(k.value ->> 0)) AS confirmed
-            WHERE account.person = confirmed.pk AND account.integration = ?2 AND account.state = 'Live'";
-        // An account that is as it should be has no failed attempt to be repeated.
-        const FORGIVE: &str = "DELETE FROM failure WHERE integration = ?2 AND person IN (SELECT p.pk FROM json_each(?3) k
-            CROSS JOIN person p ON p.organisation = ?1 AND p.id = unhex(k.value ->> 0))";
         let pairs: Vec<(String, ShortHash)> = people.iter().map(|(person, inputs)| (hex::encode(person.as_bytes()), *inputs)).collect();
         let pairs = rows::to_json(&pairs, "confirmed")?;
         let (mut write, scope) = self.write_as(claim).await?;

@@ -12,8 +12,10 @@ const OLD_LISTINGS: [&str; 3] = [
         WHERE r.integration = ?1 AND r.direction = ?2 LIMIT ?3)",
     "DELETE FROM observed WHERE id IN (SELECT s.id FROM run r CROSS JOIN observed s ON s.id >= r.id << 32 AND s.id < (r.id + 1) << 32
         WHERE r.integration = ?1 AND r.direction = ?2 LIMIT ?3)",
-    "DELETE FROM sorted_key WHERE (run, key, id) IN (SELECT s.run, s.key, s.id FROM run r CROSS JOIN sorted_key s ON s.run = r.id
-        WHERE r.integration = ?1 AND r.direction = ?2 LIMIT ?3)",
+    "WITH old AS (SELECT r.id FROM run r WHERE r.integration = ?1 AND r.direction = ?2
+        AND EXISTS (SELECT 1 FROM sorted_key s WHERE s.run = r.id) LIMIT 1)
+    DELETE FROM sorted_key WHERE run = (SELECT id FROM old) AND key <= (
+        SELECT max(key) FROM (SELECT s.key FROM sorted_key s WHERE s.run = (SELECT id FROM old) ORDER BY s.key LIMIT ?3))",
 ];
 const OLD_PLANS: [&str; 2] = [
     "DELETE FROM import_action WHERE id IN (SELECT a.id FROM run r CROSS JOIN import_action a ON a.run = r.id
@@ -48,7 +50,7 @@ impl SqliteStore {
                     .await?
                     .rows_affected();
                 write.commit().await?;
-                if deleted < ROWS.unsigned_abs() {
+                if deleted == 0 {
                     break;
                 }
             }

@@ -1,5 +1,7 @@
 //! What a group of journal entries writes: all intents in one statement, and what all results mean in a few.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -22,33 +24,34 @@ use crate::{
     store::{Claim, Intent, IntentResult, Result},
 };
 
-/// The elements of a result in `?1`, a JSON array of arrays: see [`DoneEntry`]. Only intents of the same integration are
-/// met (H5); one that is settled already is gone, and nothing happens twice.
-macro_rules! done {
+/// Results in `?1`, a JSON array of arrays whose first element is the intent; `?2` is the integration and `?3` the
+/// organisation. Only intents of the integration are met (H5); one that is settled already is gone, and nothing happens
+/// twice.
+macro_rules! results {
     () => {
-        "json_each(?1) k CROSS JOIN intent i ON i.id = k.value ->> 0 AND i.integration = k.value ->> 1
-        CROSS JOIN person p ON p.organisation = k.value ->> 2 AND p.id = i.person"
+        "json_each(?1) k CROSS JOIN intent i ON i.id = k.value ->> 0 AND i.integration = ?2
+        CROSS JOIN person p ON p.organisation = ?3 AND p.id = i.person"
     };
 }
 
 /// The person's former account is remembered no longer. What else the account's row says stays as the import found it.
 const DROP_OLD_VALUES: &str = concat!(
-    "DELETE FROM account_values WHERE (integration, app_id) IN (SELECT x.integration, x.app_id FROM ",
-    done!(),
-    " CROSS JOIN account x ON x.person = p.pk AND x.integration = i.integration AND x.app_id <> k.value ->> 3)"
+    "DELETE FROM account_values WHERE integration = ?2 AND app_id IN (SELECT x.app_id FROM ",
+    results!(),
+    " CROSS JOIN account x ON x.person = p.pk AND x.integration = ?2 AND x.app_id <> k.value ->> 1)"
 );
 
 const DROP_OLD_LINKS: &str = concat!(
-    "DELETE FROM account WHERE (integration, app_id) IN (SELECT x.integration, x.app_id FROM ",
-    done!(),
-    " CROSS JOIN account x ON x.person = p.pk AND x.integration = i.integration AND x.app_id <> k.value ->> 3)"
+    "DELETE FROM account WHERE integration = ?2 AND app_id IN (SELECT x.app_id FROM ",
+    results!(),
+    " CROSS JOIN account x ON x.person = p.pk AND x.integration = ?2 AND x.app_id <> k.value ->> 1)"
 );
 
 /// An account that an import has meanwhile linked to somebody else stays theirs.
 const PUT_LINKS: &str = concat!(
     "INSERT INTO account (integration, app_id, person, state, origin, assigned, active, missing, inputs)
-    SELECT i.integration, k.value ->> 3, p.pk, k.value ->> 4, k.value ->> 5, k.value ->> 6, k.value ->> 7, 0, unhex(k.value ->> 8) FROM ",
-    done!(),
+    SELECT ?2, k.value ->> 1, p.pk, k.value ->> 2, k.value ->> 3, k.value ->> 4, k.value ->> 5, 0, unhex(k.value ->> 6) FROM ",
+    results!(),
     " WHERE true ON CONFLICT (integration, app_id) DO UPDATE SET
         person = excluded.person, state = excluded.state, origin = excluded.origin, assigned = excluded.assigned,
         active = excluded.active, inputs = excluded.inputs, missing = iif(excluded.state = 'Live' AND state <> 'Live', 0, missing)
@@ -57,32 +60,34 @@ const PUT_LINKS: &str = concat!(
 
 const PUT_VALUES: &str = concat!(
     "INSERT INTO account_values (integration, app_id, written, resource)
-    SELECT i.integration, k.value ->> 3, k.value ->> 9, k.value ->> 10 FROM ",
-    done!(),
-    " CROSS JOIN account a ON a.integration = i.integration AND a.app_id = k.value ->> 3 AND a.person = p.pk WHERE true
+    SELECT ?2, k.value ->> 1, k.value ->> 7, k.value ->> 8 FROM ",
+    results!(),
+    " CROSS JOIN account a ON a.integration = ?2 AND a.app_id = k.value ->> 1 AND a.person = p.pk WHERE true
     ON CONFLICT (integration, app_id) DO UPDATE SET written = excluded.written, resource = excluded.resource"
 );
 
-const FORGET_FAILURES: &str = concat!("DELETE FROM failure WHERE (integration, person) IN (SELECT i.integration, p.pk FROM ", done!(), ")");
+const FORGET_FAILURES: &str = concat!("DELETE FROM failure WHERE integration = ?2 AND person IN (SELECT p.pk FROM ", results!(), ")");
 
 const NOTE_REMOVALS: &str = concat!(
     "INSERT INTO removal (integration, direction, app_id, run, at)
-    SELECT i.integration, 'ToApp', k.value ->> 3, k.value ->> 11, k.value ->> 12 FROM ",
-    done!(),
+    SELECT ?2, 'ToApp', k.value ->> 1, k.value ->> 9, k.value ->> 10 FROM ",
+    results!(),
     " WHERE i.removes ON CONFLICT (integration, direction, app_id) DO UPDATE SET run = excluded.run, at = excluded.at"
 );
 
-/// The elements of an entry in `?1`: see [`FailedEntry`].
-const PUT_FAILURES: &str = "INSERT INTO failure (integration, person, inputs, attempts, next_attempt)
-    SELECT i.integration, p.pk, unhex(k.value ->> 3), k.value ->> 4, k.value ->> 5
-    FROM json_each(?1) k CROSS JOIN intent i ON i.id = k.value ->> 0 AND i.integration = k.value ->> 1
-    CROSS JOIN person p ON p.organisation = k.value ->> 2 AND p.id = i.person WHERE true
-    ON CONFLICT (integration, person) DO UPDATE SET
-        inputs = excluded.inputs, attempts = excluded.attempts, next_attempt = excluded.next_attempt";
+const PUT_FAILURES: &str = concat!(
+    "INSERT INTO failure (integration, person, inputs, attempts, next_attempt)
+    SELECT ?2, p.pk, unhex(k.value ->> 1), k.value ->> 2, k.value ->> 3 FROM ",
+    results!(),
+    " WHERE true ON CONFLICT (integration, person) DO UPDATE SET
+        inputs = excluded.inputs, attempts = excluded.attempts, next_attempt = excluded.next_attempt"
+);
 
-/// The elements of an entry in `?1` are the intent and the integration.
 const DROP_INTENTS: &str = "DELETE FROM intent WHERE id IN (
-    SELECT i.id FROM json_each(?1) k CROSS JOIN intent i ON i.id = k.value ->> 0 AND i.integration = k.value ->> 1)";
+    SELECT i.id FROM json_each(?1) k CROSS JOIN intent i ON i.id = k.value ->> 0 AND i.integration = ?2)";
+
+/// What is done about results with an effect.
+pub(super) const DONE: [&str; 6] = [DROP_OLD_VALUES, DROP_OLD_LINKS, PUT_LINKS, PUT_VALUES, FORGET_FAILURES, NOTE_REMOVALS];
 
 /// The last id that the journal has ever given.
 pub(super) async fn last_intent(connection: &mut SqliteConnection) -> Result<i64> {
@@ -124,11 +129,9 @@ struct IntentRow<'a> {
     intent: &'a NewIntent,
 }
 
-/// Intent, integration, organisation, app id, state, origin, assigned, active, inputs, written, resource, run, time.
+/// Intent, app id, state, origin, assigned, active, inputs, written, resource, run, time.
 #[derive(Serialize)]
 struct DoneEntry<'a>(
-    i64,
-    i64,
     i64,
     &'a str,
     &'static str,
@@ -142,22 +145,29 @@ struct DoneEntry<'a>(
     i64,
 );
 
-/// Intent, integration, organisation, inputs, attempts, next attempt.
+/// Intent, inputs, attempts, next attempt.
 #[derive(Serialize)]
-struct FailedEntry(i64, i64, i64, ShortHash, u32, i64);
+struct FailedEntry(i64, ShortHash, u32, i64);
+
+/// Results of one integration.
+#[derive(Default)]
+struct Results<'a> {
+    scope: Scope,
+    done: Vec<DoneEntry<'a>>,
+    failed: Vec<FailedEntry>,
+    settled: Vec<[i64; 1]>,
+}
 
 /// What a transaction of the journal writes.
 pub(super) struct Batch<'a> {
     last: i64,
     opened: Vec<IntentRow<'a>>,
-    done: Vec<DoneEntry<'a>>,
-    failed: Vec<FailedEntry>,
-    settled: Vec<(i64, i64)>,
+    results: HashMap<i64, Results<'a>>,
 }
 
 impl<'a> Batch<'a> {
     pub fn starting_after(last: i64) -> Self {
-        Self { last, opened: Vec::new(), done: Vec::new(), failed: Vec::new(), settled: Vec::new() }
+        Self { last, opened: Vec::new(), results: HashMap::new() }
     }
 
     /// Adds what a request asks for; the ids are those of its intents.
@@ -165,7 +175,11 @@ impl<'a> Batch<'a> {
         match entries {
             Entries::Open(intents) => intents.iter().map(|intent| self.add_intent(scope, claim, intent, now)).collect(),
             Entries::Close(settlements) => {
-                settlements.iter().for_each(|settlement| self.add_settlement(scope, claim, settlement, now));
+                let results = self.results.entry(scope.integration).or_default();
+                results.scope = scope;
+                for settlement in settlements {
+                    results.add(claim, settlement, now);
+                }
                 Vec::new()
             }
         }
@@ -177,16 +191,6 @@ impl<'a> Batch<'a> {
         IntentId(self.last)
     }
 
-    fn add_settlement(&mut self, scope: Scope, claim: &Claim, settlement: &'a Settlement, now: Timestamp) {
-        let id = settlement.id.0;
-        match &settlement.result {
-            IntentResult::Done { link } => self.done.push(done_entry(id, scope, claim, link, now)),
-            IntentResult::Failed(failure) => self.failed.push(failed_entry(id, scope, failure)),
-            IntentResult::Void => {}
-        }
-        self.settled.push((id, scope.integration));
-    }
-
     pub async fn write(self, write: &mut Write) -> Result<()> {
         const INTO: &str = "INSERT INTO intent (id, integration, epoch, person, removes, opened, action) ";
         bulk::insert(write, INTO, "", &self.opened, |mut values, row| {
@@ -195,29 +199,45 @@ impl<'a> Batch<'a> {
             values.push_bind(row.opened).push_bind(row.intent.action.as_str());
         })
         .await?;
-        let done = [DROP_OLD_VALUES, DROP_OLD_LINKS, PUT_LINKS, PUT_VALUES, FORGET_FAILURES, NOTE_REMOVALS];
-        run(write, &done, &self.done).await?;
-        run(write, &[PUT_FAILURES], &self.failed).await?;
-        run(write, &[DROP_INTENTS], &self.settled).await
+        for results in self.results.into_values() {
+            results.write(write).await?;
+        }
+        Ok(())
     }
 }
 
-async fn run<T: Serialize>(write: &mut Write, statements: &[&'static str], entries: &[T]) -> Result<()> {
+impl<'a> Results<'a> {
+    fn add(&mut self, claim: &Claim, settlement: &'a Settlement, now: Timestamp) {
+        let id = settlement.id.0;
+        match &settlement.result {
+            IntentResult::Done { link } => self.done.push(done_entry(id, claim, link, now)),
+            IntentResult::Failed(failure) => self.failed.push(failed_entry(id, failure)),
+            IntentResult::Void => {}
+        }
+        self.settled.push([id]);
+    }
+
+    async fn write(self, write: &mut Write) -> Result<()> {
+        run(write, self.scope, &DONE, &self.done).await?;
+        run(write, self.scope, &[PUT_FAILURES], &self.failed).await?;
+        run(write, self.scope, &[DROP_INTENTS], &self.settled).await
+    }
+}
+
+async fn run<T: Serialize>(write: &mut Write, scope: Scope, statements: &[&'static str], entries: &[T]) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
     let entries = rows::to_json(&entries, "journal entries")?;
     for statement in statements {
-        sqlx::query(*statement).bind(&entries).execute(&mut **write).await?;
+        sqlx::query(*statement).bind(&entries).bind(scope.integration).bind(scope.organisation).execute(&mut **write).await?;
     }
     Ok(())
 }
 
-fn done_entry<'a>(id: i64, scope: Scope, claim: &Claim, link: &'a Link, now: Timestamp) -> DoneEntry<'a> {
+fn done_entry<'a>(id: i64, claim: &Claim, link: &'a Link, now: Timestamp) -> DoneEntry<'a> {
     DoneEntry(
         id,
-        scope.integration,
-        scope.organisation,
         link.app_id.as_str(),
         link.state.as_str(),
         link.origin.as_str(),
@@ -231,7 +251,6 @@ fn done_entry<'a>(id: i64, scope: Scope, claim: &Claim, link: &'a Link, now: Tim
     )
 }
 
-fn failed_entry(id: i64, scope: Scope, failure: &Failure) -> FailedEntry {
-    let next_attempt = failure.next_attempt.as_millisecond();
-    FailedEntry(id, scope.integration, scope.organisation, failure.inputs, failure.attempts, next_attempt)
+fn failed_entry(id: i64, failure: &Failure) -> FailedEntry {
+    FailedEntry(id, failure.inputs, failure.attempts, failure.next_attempt.as_millisecond())
 }

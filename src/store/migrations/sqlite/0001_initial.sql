@@ -185,5 +185,5 @@ CREATE TABLE provision_action (
     action  TEXT    NOT NULL
 );
 CREATE UNIQUE INDEX provision_action_person ON provision_action (run, person);
-CREATE INDEX provision_action_order ON provision_action (run, class, person);
+CREATE INDEX provision_action_order ON provision_action (run, class, person, counts);
 CREATE INDEX provision_action_removes ON provision_action (run, removes) WHERE removes IS NOT NULL;
