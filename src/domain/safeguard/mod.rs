@@ -142,6 +142,11 @@ pub fn tripped(results: &[RuleResult]) -> bool {
     results.iter().any(|result| result.verdict == Verdict::Tripped)
 }
 
+/// Has this rule tripped?
+pub fn is_tripped(results: &[RuleResult], rule: Rule) -> bool {
+    results.iter().any(|result| result.rule == rule && result.verdict == Verdict::Tripped)
+}
+
 /// The classes of provisioning actions that tripped rules hold back, each as a whole (SG-10).
 pub fn held_classes(results: &[RuleResult]) -> BTreeSet<ActionClass> {
     results.iter().filter(|result| result.verdict == Verdict::Tripped).filter_map(|result| result.rule.holds()).collect()
