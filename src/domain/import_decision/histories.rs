@@ -115,7 +115,9 @@ impl Directory {
             }
         }
         self.drop_collisions(&mut plan);
-        plan.iter().for_each(|action| self.apply(action));
+        for action in &plan {
+            self.apply(action);
+        }
         plan
     }
 
@@ -252,7 +254,9 @@ proptest! {
         let (mut app, mut directory) = (App::of(SIZE), Directory::default());
         directory.import(&app, &rules());
         for events in history {
-            events.into_iter().for_each(|event| app.happens(event));
+            for event in events {
+                app.happens(event);
+            }
             let plan = directory.import(&app, &rules());
             prop_assert!(plan.iter().all(|action| action.link == LinkWrite::Keep && !action.removes), "{:?}", plan);
             prop_assert!(plan.iter().all(|action| action.counts().new == 0), "nobody is created");
@@ -271,7 +275,9 @@ proptest! {
         let (mut app, mut directory) = (App::of(SIZE), Directory::default());
         directory.import(&app, &rules);
         for events in history {
-            events.into_iter().for_each(|event| app.happens(event));
+            for event in events {
+                app.happens(event);
+            }
             let before: BTreeMap<_, _> = directory.people.iter().map(|(id, person)| (*id, person.state)).collect();
             let plan = directory.import(&app, &rules);
             prop_assert_eq!(directory.people.len(), SIZE, "nobody is created twice");
@@ -306,7 +312,9 @@ proptest! {
         directory.import(&app, &rules);
         let mut misses: BTreeMap<AppId, u32> = BTreeMap::new();
         for events in history {
-            events.into_iter().for_each(|event| app.happens(event));
+            for event in events {
+                app.happens(event);
+            }
             let live: BTreeSet<_> = directory.accounts.values().filter(|kept| kept.link.state == LinkState::Live).map(|kept| kept.link.app_id.clone()).collect();
             directory.import(&app, &rules);
             for (app_id, remote) in &app.0 {

@@ -21,7 +21,6 @@ pub(super) struct Policy<'a> {
 
 /// What the policy allows, and the hash of what decides about its values.
 #[derive(Clone, Copy, Debug, Serialize)]
-#[allow(clippy::struct_excessive_bools, reason = "they are the three switches of the policy")]
 pub(super) struct Switches {
     pub create_users: bool,
     pub update_user_attributes: bool,

@@ -102,14 +102,14 @@ impl World {
                 self.app.push(Record { id: app_id, resource: resource.clone() });
                 Some(resource)
             }
-            ProvisionKind::Adopt { app_id, changes, activate, .. } => self.write(app_id, changes, activate.then_some(true)),
-            ProvisionKind::Update { app_id, changes } => self.write(app_id, changes, None),
-            ProvisionKind::Reactivate { app_id, changes } => self.write(app_id, changes, Some(true)),
-            ProvisionKind::Deactivate { app_id } => self.write(app_id, &Map::new(), Some(false)),
+            ProvisionKind::Adopt { app_id, changes, activate, .. } => Some(self.write(app_id, changes, activate.then_some(true))),
+            ProvisionKind::Update { app_id, changes } => Some(self.write(app_id, changes, None)),
+            ProvisionKind::Reactivate { app_id, changes } => Some(self.write(app_id, changes, Some(true))),
+            ProvisionKind::Deactivate { app_id } => Some(self.write(app_id, &Map::new(), Some(false))),
         }
     }
 
-    fn write(&mut self, app_id: &AppId, changes: &Map<String, Value>, active: Option<bool>) -> Option<Value> {
+    fn write(&mut self, app_id: &AppId, changes: &Map<String, Value>, active: Option<bool>) -> Value {
         let account = self.app.iter_mut().find(|account| account.id == *app_id).unwrap();
         for (path, value) in changes {
             path.parse::<ScimPath>().unwrap().set(&mut account.resource, value.clone());
@@ -117,7 +117,7 @@ impl World {
         if let Some(active) = active {
             account.resource["active"] = json!(active);
         }
-        Some(account.resource.clone())
+        account.resource.clone()
     }
 
     fn holds(&self) -> bool {
@@ -138,7 +138,9 @@ proptest! {
         let mut world = World::new();
         world.pass();
         for events in history {
-            events.into_iter().for_each(|event| world.happens(event));
+            for event in events {
+                world.happens(event);
+            }
             let done = world.pass();
             let again = world.pass();
             prop_assert_eq!(again, None, "what is done is not done again (E5)");
@@ -173,7 +175,9 @@ proptest! {
         let mut world = World::new();
         world.pass();
         for events in history {
-            events.into_iter().for_each(|event| world.happens(event));
+            for event in events {
+                world.happens(event);
+            }
             world.pass();
             world.happens(Event::StoreLost);
             let done = world.pass();

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    attributes::{Baseline, EXTERNAL_ID},
+    attributes::{Baseline, Changes, EXTERNAL_ID},
     evaluate::Policy,
 };
 use crate::domain::{
@@ -80,7 +80,7 @@ fn adopt(person: &Person, need: &ProvisionAction, found: Found<'_>, links: &[Lin
     let activate = !account.active() && removed && policy.switches.deactivate_users;
     match differences(person, account, policy) {
         Err(reason) => blocked(need, reason),
-        Ok((changes, written)) => {
+        Ok(Changes { changes, written }) => {
             let kind = ProvisionKind::Adopt { app_id: account.id.clone(), changes, ours: found.ours, activate };
             ProvisionAction { kind, inputs: need.inputs, written }
         }
@@ -96,10 +96,10 @@ fn belongs_to_another(person: PersonId, found: Found<'_>, links: &[Link]) -> boo
 
 /// What has to be written to an account that is taken over, and what will have been written then. Without
 /// `updateUserAttributes` it is linked only.
-fn differences(person: &Person, account: &Record, policy: Policy<'_>) -> Result<(Map<String, Value>, Map<String, Value>), BlockReason> {
+fn differences(person: &Person, account: &Record, policy: Policy<'_>) -> Result<Changes, BlockReason> {
     let nothing = Map::new();
     if !policy.switches.update_user_attributes {
-        return Ok((Map::new(), Map::new()));
+        return Ok(Changes { changes: Map::new(), written: Map::new() });
     }
     // An entry may look at the account that is there, which the planned POST could not.
     let Assigned::Yes(values) = policy.values.assigned(person) else { return Err(BlockReason::Mapping) };
@@ -110,7 +110,7 @@ fn differences(person: &Person, account: &Record, policy: Policy<'_>) -> Result<
         // By it a store that was lost finds the account again (SC-5).
         changes.changes.insert(EXTERNAL_ID.to_owned(), Value::from(id));
     }
-    Ok((changes.changes, changes.written))
+    Ok(changes)
 }
 
 fn blocked(need: &ProvisionAction, reason: BlockReason) -> ProvisionAction {

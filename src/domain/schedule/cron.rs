@@ -38,7 +38,7 @@ const FORM: &str = "a schedule has five fields: minute (0-59), hour (0-23), day 
 const EPOCH: DateTime = civil::date(2024, 1, 1).at(0, 0, 0, 0);
 
 impl Cron {
-    /// Parses five fields (minute, hour, day of month, month, day of week), as CronJob does, and an IANA time zone.
+    /// Parses five fields (minute, hour, day of month, month, day of week), as `CronJob` does, and an IANA time zone.
     pub fn parse(field: &str, schedule: &str, time_zone: &str) -> Result<Self, ScheduleError> {
         let invalid = |problem: String| ScheduleError { field: field.to_owned(), problem };
         let pattern = parse_pattern(schedule).map_err(invalid)?;

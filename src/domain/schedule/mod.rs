@@ -10,6 +10,7 @@ pub use cron::{Cron, ScheduleError};
 
 /// What a schedule looks like at one moment.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "four independent facts")]
 pub struct ScheduleView<'a> {
     /// The parsed full schedule.
     pub full: &'a Cron,
@@ -71,8 +72,8 @@ pub fn decide(view: &ScheduleView<'_>, now: Timestamp) -> ScheduleDecision {
 /// The default jitter: up to min(300 s, a tenth of the interval), derived from the UID so that it never moves.
 pub fn default_jitter(uid: &str, interval: SignedDuration) -> SignedDuration {
     let most = u64::try_from(interval.as_secs() / 10).unwrap_or(0).min(300);
-    let [a, b, c, d, e, f, g, h, ..] = ShortHash::of(uid.as_bytes()).0;
-    let drawn = u64::from_be_bytes([a, b, c, d, e, f, g, h]) % (most + 1);
+    let ShortHash(digest) = ShortHash::of(uid.as_bytes());
+    let drawn = digest.iter().fold(0, |number: u64, byte| number.wrapping_mul(257).wrapping_add(u64::from(*byte))) % (most + 1);
     SignedDuration::from_secs(i64::try_from(drawn).unwrap_or(0))
 }
 
