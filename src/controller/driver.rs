@@ -20,12 +20,12 @@ use super::{
     backoff::jittered,
     context::Context,
     kind::Kind,
-    outcome::{self, Assessment, Outcome},
+    outcome::{self, Outcome},
     status::{self, Written},
     streams::Feed,
 };
 use crate::{
-    api::conditions::ConditionType,
+    api::conditions::{ConditionSpec, ConditionType},
     store::StoreError,
     telemetry::metrics::{KindLabels, ReconcileLabels},
 };
@@ -41,7 +41,7 @@ pub(crate) struct Visit<S> {
     /// What becomes Ready, and when the object is visited again.
     pub(crate) outcome: Outcome,
     /// The kind's own conditions.
-    pub(crate) conditions: Vec<Assessment>,
+    pub(crate) conditions: Vec<ConditionSpec>,
     /// The rest of the status.
     pub(crate) status: S,
 }
@@ -162,7 +162,7 @@ where
     let visit = reconcile(Arc::clone(object), Arc::clone(cx)).await?;
     let generation = object.meta().generation.unwrap_or_default();
     let previous = object.status().map(K::conditions).unwrap_or_default();
-    if let Some(conditions) = outcome::conditions(&visit.outcome, &visit.conditions, previous, generation, cx.clock.now()) {
+    if let Some(conditions) = outcome::after_visit(&visit.outcome, &visit.conditions, previous, generation, cx.clock.now()) {
         let event = event(&visit.outcome, previous, &conditions);
         let mut new = visit.status;
         K::complete(&mut new, generation, conditions);

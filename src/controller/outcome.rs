@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::api::conditions::{ConditionType, Reason};
+use crate::api::conditions::{self, ConditionSpec, ConditionType, Reason, Status};
 
 /// What a visit to an object came to. Waiting, held and invalid are results, not errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,70 +22,29 @@ pub(crate) enum Outcome {
     Invalid { reason: Reason, message: String, recheck: Duration },
 }
 
-/// `True`, `False` or `Unknown`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Truth {
-    True,
-    False,
-    Unknown,
-}
-
-impl Truth {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::True => "True",
-            Self::False => "False",
-            Self::Unknown => "Unknown",
-        }
-    }
-}
-
-impl From<bool> for Truth {
-    fn from(truth: bool) -> Self {
-        if truth { Self::True } else { Self::False }
-    }
-}
-
-/// One condition as a visit found it, without the times.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Assessment {
-    pub(crate) condition: ConditionType,
-    pub(crate) truth: Truth,
-    pub(crate) reason: Reason,
-    pub(crate) message: String,
-}
-
-impl Assessment {
-    pub(crate) fn new(condition: ConditionType, truth: impl Into<Truth>, reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition, truth: truth.into(), reason, message: message.into() }
-    }
-}
-
-/// The longest message of a condition or an event.
-const MESSAGE_LIMIT: usize = 1024;
 /// How often a held or invalid object is looked at although nothing has told of a change.
 const HOURLY: Duration = Duration::from_secs(3600);
 
 impl Outcome {
     /// Ready, and what goes with it.
-    fn assessments(&self) -> Vec<Assessment> {
-        let ready = |truth: Truth, reason: &Reason, message: &str| Assessment::new(ConditionType::Ready, truth, *reason, message);
-        let also = |condition, reason: &Reason, message: &str| Assessment::new(condition, true, *reason, message);
+    fn words(&self) -> Vec<ConditionSpec> {
+        let ready = |truth: Status, reason: &Reason, message: &str| ConditionSpec::new(ConditionType::Ready, truth, *reason, message);
+        let also = |condition, reason: &Reason, message: &str| ConditionSpec::holds(condition, *reason, message);
         match self {
-            Self::Settled { reason, message, .. } => vec![ready(Truth::True, reason, message)],
+            Self::Settled { reason, message, .. } => vec![ready(Status::True, reason, message)],
             Self::Progressing { message, .. } => vec![
-                ready(Truth::Unknown, &Reason::Progressing, message),
+                ready(Status::Unknown, &Reason::Progressing, message),
                 also(ConditionType::Reconciling, &Reason::Progressing, message),
             ],
             Self::Waiting { reason, message, .. } => {
-                vec![ready(Truth::False, reason, message), also(ConditionType::Reconciling, reason, message)]
+                vec![ready(Status::False, reason, message), also(ConditionType::Reconciling, reason, message)]
             }
-            Self::Held { reason, message, run: true } => vec![ready(Truth::Unknown, reason, message)],
+            Self::Held { reason, message, run: true } => vec![ready(Status::Unknown, reason, message)],
             Self::Held { reason, message, run: false } => {
-                vec![ready(Truth::False, reason, message), also(ConditionType::Stalled, reason, message)]
+                vec![ready(Status::False, reason, message), also(ConditionType::Stalled, reason, message)]
             }
             Self::Invalid { reason, message, .. } => {
-                vec![ready(Truth::False, reason, message), also(ConditionType::Stalled, reason, message)]
+                vec![ready(Status::False, reason, message), also(ConditionType::Stalled, reason, message)]
             }
         }
     }
@@ -140,9 +99,9 @@ impl Outcome {
 
 /// The conditions after a visit. `None`: the object is at work on what it has reported on already, and says nothing new, so
 /// that routine work does not make applications flicker.
-pub(crate) fn conditions(
+pub(crate) fn after_visit(
     outcome: &Outcome,
-    assessments: &[Assessment],
+    own: &[ConditionSpec],
     previous: &[Condition],
     generation: i64,
     now: Timestamp,
@@ -150,8 +109,8 @@ pub(crate) fn conditions(
     if matches!(outcome, Outcome::Progressing { .. }) && is_settled(previous, generation) {
         return None;
     }
-    let all = outcome.assessments().into_iter().chain(assessments.iter().cloned());
-    Some(all.map(|assessment| condition(assessment, previous, generation, now)).collect())
+    let all: Vec<ConditionSpec> = outcome.words().into_iter().chain(own.iter().cloned()).collect();
+    Some(conditions::write(&all, previous, generation, &Time(now)))
 }
 
 /// Has this generation been reported on before?
@@ -159,31 +118,7 @@ fn is_settled(previous: &[Condition], generation: i64) -> bool {
     previous
         .iter()
         .find(|condition| condition.type_ == ConditionType::Ready.as_str())
-        .is_some_and(|ready| ready.observed_generation == Some(generation) && ready.status != Truth::Unknown.as_str())
-}
-
-fn condition(assessment: Assessment, previous: &[Condition], generation: i64, now: Timestamp) -> Condition {
-    let Assessment { condition, truth, reason, message } = assessment;
-    let before = previous.iter().find(|before| before.type_ == condition.as_str());
-    // Moves with `status` only; otherwise every visit would be a write.
-    let since = before.filter(|before| before.status == truth.as_str()).map_or(Time(now), |before| before.last_transition_time.clone());
-    Condition {
-        type_: condition.as_str().to_owned(),
-        status: truth.as_str().to_owned(),
-        reason: reason.as_str().to_owned(),
-        message: bounded(&message),
-        observed_generation: Some(generation),
-        last_transition_time: since,
-    }
-}
-
-/// Messages are never empty (nothing would be written) and never longer than 1,024 characters.
-pub(crate) fn bounded(message: &str) -> String {
-    match message.char_indices().nth(MESSAGE_LIMIT - 1) {
-        _ if message.is_empty() => "-".to_owned(),
-        Some((cut, _)) => format!("{}…", &message[..cut]),
-        None => message.to_owned(),
-    }
+        .is_some_and(|ready| ready.observed_generation == Some(generation) && ready.status != Status::Unknown.as_str())
 }
 
 #[cfg(test)]
@@ -215,7 +150,7 @@ mod tests {
             ("row 13", Outcome::Held { reason: Reason::AwaitingApproval, message: "m".into(), run: true }, "Unknown", "AwaitingApproval", None),
         ];
         for (why, outcome, status, reason, also) in table {
-            let conditions = conditions(&outcome, &[], &[], 1, at(0)).unwrap();
+            let conditions = after_visit(&outcome, &[], &[], 1, at(0)).unwrap();
             assert_eq!(word(&conditions, ConditionType::Ready), Some((status.into(), reason.into())), "{why}");
             for condition in [ConditionType::Reconciling, ConditionType::Stalled] {
                 let expected = (also == Some(condition)).then(|| ("True".to_owned(), reason.to_owned()));
@@ -226,26 +161,19 @@ mod tests {
 
     #[test]
     fn a_transition_time_moves_with_the_status_only() {
-        let first = conditions(&settled(Reason::Succeeded), &[], &[], 1, at(10)).unwrap();
-        let again = conditions(&settled(Reason::PlanOnly), &[], &first, 2, at(20)).unwrap();
+        let first = after_visit(&settled(Reason::Succeeded), &[], &[], 1, at(10)).unwrap();
+        let again = after_visit(&settled(Reason::PlanOnly), &[], &first, 2, at(20)).unwrap();
         assert_eq!(again[0].last_transition_time, Time(at(10)));
         assert_eq!(again[0].observed_generation, Some(2));
-        let broken = conditions(&Outcome::invalid(Reason::InvalidSpec, "m"), &[], &again, 2, at(30)).unwrap();
+        let broken = after_visit(&Outcome::invalid(Reason::InvalidSpec, "m"), &[], &again, 2, at(30)).unwrap();
         assert_eq!(broken[0].last_transition_time, Time(at(30)));
     }
 
     #[test]
     fn routine_work_on_a_settled_generation_says_nothing() {
         let progressing = Outcome::Progressing { message: "m".into(), after: HOURLY };
-        let first = conditions(&settled(Reason::Succeeded), &[], &[], 1, at(10)).unwrap();
-        assert_eq!(conditions(&progressing, &[], &first, 1, at(20)), None);
-        assert!(conditions(&progressing, &[], &first, 2, at(20)).is_some(), "a new generation is reported on");
-    }
-
-    #[test]
-    fn messages_are_bounded_and_never_empty() {
-        assert_eq!(bounded("").len(), 1);
-        assert_eq!(bounded(&"ü".repeat(5000)).chars().count(), 1024);
-        assert_eq!(bounded(&"ü".repeat(1023)).chars().count(), 1023);
+        let first = after_visit(&settled(Reason::Succeeded), &[], &[], 1, at(10)).unwrap();
+        assert_eq!(after_visit(&progressing, &[], &first, 1, at(20)), None);
+        assert!(after_visit(&progressing, &[], &first, 2, at(20)).is_some(), "a new generation is reported on");
     }
 }

@@ -12,7 +12,7 @@ use kube::{
 use serde_json::json;
 
 use super::{context::Context, driver, driver::Error, kind::Kind};
-use crate::api::names::{FIELD_MANAGER, GROUP_VERSION};
+use crate::api::names::{FIELD_MANAGER, GROUP, VERSION};
 
 /// Statuses that were written and that the cache may not show yet. Without them a second visit would take the old status for
 /// the present one, and move a transition time for nothing.
@@ -52,7 +52,7 @@ pub(crate) async fn write<K: Kind>(object: &K, status: &K::Status, written: &Wri
     }
     // With the UID an object that has vanished answers 409 and does not come back.
     let patch = json!({
-        "apiVersion": GROUP_VERSION,
+        "apiVersion": format!("{GROUP}/{VERSION}"),
         "kind": K::KIND,
         "metadata": {"name": object.name_any(), "namespace": object.namespace(), "uid": object.meta().uid},
         "status": status,

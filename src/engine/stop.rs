@@ -25,6 +25,18 @@ impl StopToken {
         self.token.cancel();
     }
 
+    /// Stops the run after so long, unless it is over by then.
+    pub fn stop_after(&self, deadline: std::time::Duration, cause: StopCause) {
+        // Held weakly: a run that is over must not be kept in memory by its deadline.
+        let (token, settled) = (self.token.clone(), Arc::downgrade(&self.cause));
+        tokio::spawn(async move {
+            tokio::time::sleep(deadline).await;
+            if let Some(settled) = settled.upgrade() {
+                Self { token, cause: settled }.stop(cause);
+            }
+        });
+    }
+
     /// Why the run has to stop; `None` while it may go on.
     pub fn cause(&self) -> Option<StopCause> {
         self.token.is_cancelled().then(|| self.cause.get().copied()).flatten()

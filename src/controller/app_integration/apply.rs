@@ -10,7 +10,6 @@ use crate::{
     connector::{AppError, ErrorClass},
     controller::{
         context::{Checked, Context, JobKey},
-        streams::Source,
     },
     domain::hash::ShortHash,
     engine::{check, jobs::Polled},
@@ -42,7 +41,7 @@ pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Co
         |checked| now >= next_check(checked, interval),
         |_stop| {
             let failures = cx.checks.last(&key).map_or(0, |last| last.failures);
-            carry_out(Arc::clone(cx), valid, key.clone(), failures)
+            carry_out(Arc::clone(cx), valid, failures)
         },
     );
     match polled {
@@ -51,14 +50,11 @@ pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Co
     }
 }
 
-fn carry_out(cx: Arc<Context>, valid: &Valid, key: JobKey, failures: u32) -> impl Future<Output = Checked> + Send + use<> {
+fn carry_out(cx: Arc<Context>, valid: &Valid, failures: u32) -> impl Future<Output = Checked> + Send + use<> {
     let connector = Arc::clone(&valid.connection.connector);
     async move {
         let report = check::run(connector.as_ref()).await;
         let failures = if report.result.is_ok() { 0 } else { failures.saturating_add(1) };
-        if failures <= 1 {
-            cx.tell(Source::Job, &key.integration);
-        }
         Checked { report, at: cx.clock.now(), failures }
     }
 }

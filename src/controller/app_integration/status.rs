@@ -13,12 +13,14 @@ use super::{
 use crate::{
     api::{
         AppIntegration, AppIntegrationStatus, ConditionType, Reason,
+        conditions::{ConditionSpec, Status},
         app_integration::{AccountsStatus, CapabilitiesStatus, ConnectorKind, Mode, RESOURCE_TYPES},
     },
     connector::{AppError, Capabilities, CredentialError},
     controller::{
         driver::Visit,
-        outcome::{Assessment, Outcome, Truth},
+        numbers::{count, whole_seconds},
+        outcome::Outcome,
         reasons,
     },
     store::AccountCounts,
@@ -71,40 +73,40 @@ fn settled(integration: &AppIntegration, recheck: Duration) -> Outcome {
     Outcome::Settled { reason, message: message.to_owned(), recheck }
 }
 
-fn all_well() -> Vec<Assessment> {
+fn all_well() -> Vec<ConditionSpec> {
     vec![
-        Assessment::new(ConditionType::CredentialsValid, true, Reason::Succeeded, "the app accepted the credentials"),
-        Assessment::new(ConditionType::EndpointReachable, true, Reason::Succeeded, "the app answers"),
-        Assessment::new(ConditionType::CapabilitiesKnown, true, Reason::Succeeded, "the app was asked what it can do"),
+        ConditionSpec::holds(ConditionType::CredentialsValid, Reason::Succeeded, "the app accepted the credentials"),
+        ConditionSpec::holds(ConditionType::EndpointReachable, Reason::Succeeded, "the app answers"),
+        ConditionSpec::holds(ConditionType::CapabilitiesKnown, Reason::Succeeded, "the app was asked what it can do"),
     ]
 }
 
 /// How far the check came tells which conditions are known.
-fn failed(error: &AppError, after: Duration) -> (Outcome, Vec<Assessment>) {
+fn failed(error: &AppError, after: Duration) -> (Outcome, Vec<ConditionSpec>) {
     let reason = reasons::of_app(error);
     let message = format!("{error}. {}", reasons::advice(reason));
     let reached = match error {
-        AppError::Credentials(_) | AppError::AddressForbidden(_) => Truth::Unknown,
-        AppError::Unreachable(_) | AppError::NoAnswer(_) | AppError::Tls(_) => Truth::False,
-        _ => Truth::True,
+        AppError::Credentials(_) | AppError::AddressForbidden(_) => Status::Unknown,
+        AppError::Unreachable(_) | AppError::NoAnswer(_) | AppError::Tls(_) => Status::False,
+        _ => Status::True,
     };
     let credentials = match error {
-        AppError::Unauthorized | AppError::Forbidden => Truth::False,
-        AppError::Credentials(CredentialError::Unavailable { .. }) => Truth::Unknown,
-        AppError::Credentials(_) => Truth::False,
-        _ => Truth::Unknown,
+        AppError::Unauthorized | AppError::Forbidden => Status::False,
+        AppError::Credentials(CredentialError::Unavailable { .. }) => Status::Unknown,
+        AppError::Credentials(_) => Status::False,
+        _ => Status::Unknown,
     };
-    let of = |truth: Truth| if truth == Truth::True { Reason::Succeeded } else { reason };
+    let of = |truth: Status| if truth == Status::True { Reason::Succeeded } else { reason };
     let conditions = vec![
-        Assessment::new(ConditionType::CredentialsValid, credentials, of(credentials), message.clone()),
-        Assessment::new(ConditionType::EndpointReachable, reached, of(reached), message.clone()),
-        Assessment::new(ConditionType::CapabilitiesKnown, Truth::Unknown, reason, message.clone()),
+        ConditionSpec::new(ConditionType::CredentialsValid, credentials, of(credentials), message.clone()),
+        ConditionSpec::new(ConditionType::EndpointReachable, reached, of(reached), message.clone()),
+        ConditionSpec::new(ConditionType::CapabilitiesKnown, Status::Unknown, reason, message.clone()),
     ];
     (Outcome::blocked(reason, message, after), conditions)
 }
 
-fn unknown(condition: ConditionType, message: &str) -> Assessment {
-    Assessment::new(condition, Truth::Unknown, Reason::Pending, message)
+fn unknown(condition: ConditionType, message: &str) -> ConditionSpec {
+    ConditionSpec::new(condition, Status::Unknown, Reason::Pending, message)
 }
 
 /// What is said whatever the check came to. Capabilities and times stay until a check says otherwise.
@@ -130,13 +132,4 @@ fn shown(capabilities: &Capabilities) -> CapabilitiesStatus {
     let is_name = |name: &String| name.len() <= 64 && !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric());
     let resource_types = resource_types.into_iter().filter(is_name).take(RESOURCE_TYPES).collect();
     CapabilitiesStatus { patch, bulk, filter, etag, cursor_paging, resource_types, schema_digest }
-}
-
-pub(crate) fn count(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// Statuses show whole seconds; with fractions a status read back would differ from the one written.
-pub(crate) fn whole_seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }

@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use super::validate::{Invalid, reason};
 use crate::{
-    api::{AttributeMappingStatus, ConditionType, Reason},
-    controller::{
-        driver::Visit,
-        outcome::{Assessment, Outcome},
-    },
+    api::{AttributeMappingStatus, ConditionType, Reason, conditions::ConditionSpec},
+    controller::{driver::Visit, outcome::Outcome},
     domain::mapping::Mapping,
 };
 
@@ -20,7 +17,7 @@ pub(super) fn run(mapping: &Mapping) -> Visit<AttributeMappingStatus> {
     let message = format!("{to_app} attributes go to the app, {to_directory} to the directory; all tests pass");
     Visit {
         outcome: Outcome::Settled { reason: Reason::Succeeded, message: message.clone(), recheck: RECHECK },
-        conditions: vec![Assessment::new(ConditionType::Compiled, true, Reason::Succeeded, message)],
+        conditions: vec![ConditionSpec::holds(ConditionType::Compiled, Reason::Succeeded, message)],
         status: AttributeMappingStatus {
             to_app: i64::try_from(to_app).ok(),
             to_directory: i64::try_from(to_directory).ok(),
@@ -43,7 +40,7 @@ pub(super) fn invalid(problem: &Invalid) -> Visit<AttributeMappingStatus> {
     };
     Visit {
         outcome: Outcome::invalid(reason, message.clone()),
-        conditions: vec![Assessment::new(ConditionType::Compiled, false, reason, message)],
+        conditions: vec![ConditionSpec::fails(ConditionType::Compiled, reason, message)],
         status: AttributeMappingStatus::default(),
     }
 }

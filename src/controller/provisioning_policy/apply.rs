@@ -11,7 +11,6 @@ use crate::{
     api::{ProvisioningPolicy, names},
     controller::{
         context::{Context, JobKey},
-        streams::Source,
     },
     domain::{
         hash::ShortHash,
@@ -112,7 +111,6 @@ fn carry_out(cx: Arc<Context>, job: ProvisionJob) -> impl Future<Output = Result
             Ok(report) => count(&cx, &job, report),
             Err(error) => tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "a pass ended early"),
         }
-        cx.tell(Source::Job, &job.rules.integration);
         result
     }
 }

@@ -9,7 +9,11 @@ use super::{
     preset::{self, SCIM_CORE},
     values::Needs,
 };
-use crate::domain::{hash::ShortHash, profile::DIRECTORY_ATTRIBUTES, scim_path::ScimPath};
+use crate::domain::{
+    hash::ShortHash,
+    profile::DIRECTORY_ATTRIBUTES,
+    scim_path::{PathError, ScimPath},
+};
 
 /// Changes whenever the same text comes to mean something else: it is part of every digest.
 const VERSION: u32 = 1;
@@ -50,17 +54,11 @@ pub(super) fn compile(source: &MappingSource) -> Result<Compiled, Vec<Problem>> 
 
 fn outgoing(entries: &[ToAppEntry], problems: &mut Vec<Problem>) -> Vec<Outgoing> {
     let mut compiled: Vec<Outgoing> = Vec::new();
+    let mut targets: Vec<ScimPath> = Vec::new(); // also of entries whose expression is wrong
     for (index, ToAppEntry { target, expression, apply, on_null }) in entries.iter().enumerate() {
         let field = format!("spec.toApp[{index}]");
-        let path = target_path(&format!("{field}.target"), target).and_then(|path| {
-            match compiled.iter().find(|other| overlap(&other.path, &path)) {
-                Some(other) => Err(duplicate(
-                    &format!("{field}.target"),
-                    format!("`{target}` is written twice: another entry writes `{}`", other.path),
-                )),
-                None => Ok(path),
-            }
-        });
+        let path = target_path(&format!("{field}.target"), target, &targets);
+        targets.extend(path.iter().cloned());
         let expression = Expression::compile(&format!("{field}.expression"), expression, Scope::ToApp);
         match (path, expression) {
             (Ok(path), Ok(expression)) => {
@@ -72,30 +70,29 @@ fn outgoing(entries: &[ToAppEntry], problems: &mut Vec<Problem>) -> Vec<Outgoing
     compiled
 }
 
-fn target_path(field: &str, target: &str) -> Result<ScimPath, Problem> {
-    let path: ScimPath = target.parse().map_err(|error: crate::domain::scim_path::PathError| Problem {
+fn target_path(field: &str, target: &str, others: &[ScimPath]) -> Result<ScimPath, Problem> {
+    let path: ScimPath = target.parse().map_err(|error: PathError| Problem {
         field: field.to_owned(),
         kind: ProblemKind::SyntaxError,
         message: error.to_string(),
     })?;
     let reserved = RESERVED.iter().find(|(attribute, _)| path.schema.is_none() && path.attribute.eq_ignore_ascii_case(attribute));
-    match reserved {
-        Some((attribute, why)) => Err(duplicate(field, format!("`{attribute}` is written by Joinery: {why}; take this entry away"))),
+    if let Some((attribute, why)) = reserved {
+        return Err(duplicate(field, format!("`{attribute}` is written by Joinery: {why}; take this entry away")));
+    }
+    match others.iter().find(|other| overlap(other, &path)) {
+        Some(other) => Err(duplicate(field, format!("`{target}` is written twice: an entry above writes `{other}`; take one away"))),
         None => Ok(path),
     }
 }
 
 fn incoming(entries: &[ToDirectoryEntry], problems: &mut Vec<Problem>) -> Vec<Incoming> {
     let mut compiled: Vec<Incoming> = Vec::new();
+    let mut targets: Vec<&'static str> = Vec::new();
     for (index, ToDirectoryEntry { target, expression }) in entries.iter().enumerate() {
         let field = format!("spec.toDirectory[{index}]");
-        let attribute = directory_attribute(&format!("{field}.target"), target).and_then(|attribute| {
-            if compiled.iter().any(|other| other.attribute == attribute) {
-                Err(duplicate(&format!("{field}.target"), format!("`{target}` is written twice; take one of the entries away")))
-            } else {
-                Ok(attribute)
-            }
-        });
+        let attribute = directory_attribute(&format!("{field}.target"), target, &targets);
+        targets.extend(attribute.iter());
         let field = format!("{field}.expression");
         let expression = Expression::compile_text(&field, expression, Scope::ToDirectory);
         match (attribute, expression) {
@@ -106,7 +103,7 @@ fn incoming(entries: &[ToDirectoryEntry], problems: &mut Vec<Problem>) -> Vec<In
     compiled
 }
 
-fn directory_attribute(field: &str, target: &str) -> Result<&'static str, Problem> {
+fn directory_attribute(field: &str, target: &str, others: &[&str]) -> Result<&'static str, Problem> {
     let known = DIRECTORY_ATTRIBUTES.iter().find(|known| **known == target);
     match known {
         Some(&"userName") => Err(duplicate(
@@ -115,6 +112,9 @@ fn directory_attribute(field: &str, target: &str) -> Result<&'static str, Proble
         )),
         Some(&"status") => {
             Err(duplicate(field, "`status` follows the account's `active`, as `sourcing` says; take this entry away".to_owned()))
+        }
+        Some(known) if others.contains(known) => {
+            Err(duplicate(field, format!("`{target}` is written twice; take one of the entries away")))
         }
         Some(known) => Ok(known),
         None => Err(Problem { field: field.to_owned(), kind: ProblemKind::UnknownAttribute, message: analyse::unknown_attribute(target) }),
@@ -156,12 +156,11 @@ fn override_incoming(preset: Preset, mut entries: Vec<Incoming>) -> Vec<Incoming
     let mut merged = Vec::new();
     if preset == Preset::ScimCore {
         for (attribute, place) in SCIM_CORE {
-            match entries.iter().position(|entry| entry.attribute == attribute) {
-                Some(same) => merged.push(entries.remove(same)),
-                None => {
-                    let source = if attribute == preset::EMAIL { IncomingSource::Email } else { IncomingSource::Preset(place.path()) };
-                    merged.push(Incoming { attribute, source, field: format!("spec.preset, attribute {attribute}") });
-                }
+            if let Some(same) = entries.iter().position(|entry| entry.attribute == attribute) {
+                merged.push(entries.remove(same));
+            } else {
+                let source = if attribute == preset::EMAIL { IncomingSource::Email } else { IncomingSource::Preset(place.path()) };
+                merged.push(Incoming { attribute, source, field: format!("spec.preset, attribute {attribute}") });
             }
         }
     }

@@ -1,25 +1,19 @@
 //! The functions of expressions, and the one environment that knows them.
-//!
-//! Of a null all helpers make null: a person without an e-mail address has none in lower case either.
 
 use std::sync::{Arc, LazyLock};
 
+use super::{access, failure, helpers, kind::Kind};
 use cel::{
     Env, ExecutionError,
     common::{
         functions::Function,
-        types::{CelList, CelNull, CelString, DYN_TYPE},
+        types::{CelNull, CelString, DYN_TYPE},
         value::{CowVal, Val},
     },
 };
-use unicode_normalization::UnicodeNormalization;
-
-use super::{access, failure, kind::Kind};
 
 /// The longest text that a helper or `+` makes, in bytes. Without it nested calls of `replace` multiply.
 pub(super) const MAX_TEXT: usize = 64 * 1024;
-/// The most parts that `split` makes.
-const MAX_PARTS: usize = 1000;
 
 /// A function that expressions may call.
 pub(super) struct Signature {
@@ -43,14 +37,14 @@ const fn standard(name: &'static str, member: bool, parameters: &'static [Kind],
 /// Everything that may be called. What the interpreter has besides (bytes, types, optionals) is left out: JSON has no form
 /// for it.
 pub(super) const SIGNATURES: [Signature; 19] = [
-    helper("lower", &[Kind::Text], Kind::Text, lower),
-    helper("upper", &[Kind::Text], Kind::Text, upper),
-    helper("substringBefore", &[Kind::Text, Kind::Text], Kind::Text, substring_before),
-    helper("substringAfter", &[Kind::Text, Kind::Text], Kind::Text, substring_after),
-    helper("join", &[Kind::List, Kind::Text], Kind::Text, join),
-    helper("split", &[Kind::Text, Kind::Text], Kind::List, split),
-    helper("replace", &[Kind::Text, Kind::Text, Kind::Text], Kind::Text, replace),
-    helper("removeDiacritics", &[Kind::Text], Kind::Text, remove_diacritics),
+    helper("lower", &[Kind::Text], Kind::Text, helpers::lower),
+    helper("upper", &[Kind::Text], Kind::Text, helpers::upper),
+    helper("substringBefore", &[Kind::Text, Kind::Text], Kind::Text, helpers::substring_before),
+    helper("substringAfter", &[Kind::Text, Kind::Text], Kind::Text, helpers::substring_after),
+    helper("join", &[Kind::List, Kind::Text], Kind::Text, helpers::join),
+    helper("split", &[Kind::Text, Kind::Text], Kind::List, helpers::split),
+    helper("replace", &[Kind::Text, Kind::Text, Kind::Text], Kind::Text, helpers::replace),
+    helper("removeDiacritics", &[Kind::Text], Kind::Text, helpers::remove_diacritics),
     standard("default", false, &[Kind::Any, Kind::Any], Kind::Any), // rewritten before it is evaluated (lower.rs)
     standard("size", false, &[Kind::Any], Kind::Int),
     standard("string", false, &[Kind::Any], Kind::Text),
@@ -101,142 +95,4 @@ pub(super) fn check_length(function: &str, bytes: usize) -> Result<(), Execution
         return Err(failure::of_function(function, format!("makes a text of more than {} KiB", MAX_TEXT / 1024)));
     }
     Ok(())
-}
-
-/// The arguments as texts; `None` if one of them is null.
-fn texts<'a, const N: usize>(function: &str, args: &'a [CowVal<'_, '_>]) -> Result<Option<[&'a str; N]>, ExecutionError> {
-    let mut found = [""; N];
-    for (place, arg) in found.iter_mut().zip(args) {
-        if is_null(arg.as_ref()) {
-            return Ok(None);
-        }
-        *place = arg.downcast_ref::<CelString>().map(CelString::inner).ok_or_else(|| wants(function, Kind::Text, arg.as_ref()))?;
-    }
-    Ok(Some(found))
-}
-
-fn wants(function: &str, wanted: Kind, got: &dyn Val) -> ExecutionError {
-    failure::of_function(function, format!("needs {}, not {}", wanted.word(), Kind::of_cel(got.get_type()).word()))
-}
-
-fn of_text<'b, 'v>(function: &str, args: &[CowVal<'b, 'v>], make: impl Fn(&str) -> String) -> Returned<'b, 'v> {
-    match texts::<1>(function, args)? {
-        Some([subject]) => text(function, make(subject)),
-        None => Ok(null()),
-    }
-}
-
-// The interpreter's type of functions takes the arguments by value.
-#[allow(clippy::needless_pass_by_value)]
-mod helpers {
-    use super::*;
-
-    pub(in super::super) fn lower<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
-        of_text("lower", &args, str::to_lowercase)
-    }
-
-    pub(in super::super) fn upper<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
-        of_text("upper", &args, str::to_uppercase)
-    }
-
-    pub(in super::super) fn remove_diacritics<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
-        of_text("removeDiacritics", &args, plain_letters)
-    }
-
-    /// What stands before the first occurrence; the whole text if there is none, so that `de` stays `de` as `de-DE` becomes `de`.
-    pub(in super::super) fn substring_before<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
-        match texts::<2>("substringBefore", &args)? {
-            Some([subject, mark]) => text("substringBefore", subject.split_once(mark).map_or(subject, |(before, _)| before).to_owned()),
-            None => Ok(null()),
-        }
-    }
-
-    /// What stands after the first occurrence; null if there is none, so that nothing is overwritten with an empty text.
-    pub(in super::super) fn substring_after<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
-        match texts::<2>("substringAfter", &args)?.and_then(|[subject, mark]| subject.split_once(mark)) {
-            Some((_, after)) => text("substringAfter", after.to_owned()),
-            None => Ok(null()),
-        }
-    }
-
-    /// The elements with a text between them; nulls are left out.
-    pub(in super::super) fn join<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
-        let [list, separator] = args.as_slice() else { return Ok(null()) };
-        if is_null(list.as_ref()) || is_null(separator.as_ref()) {
-            return Ok(null());
-        }
-        let elements = list.downcast_ref::<CelList>().ok_or_else(|| wants("join", Kind::List, list.as_ref()))?;
-        let separator = separator.downcast_ref::<CelString>().ok_or_else(|| wants("join", Kind::Text, separator.as_ref()))?;
-        let mut joined = String::new();
-        for (place, element) in elements.inner().iter().filter(|element| !is_null(element.as_ref())).enumerate() {
-            let element = element.downcast_ref::<CelString>().ok_or_else(|| wants("join", Kind::Text, element.as_ref()))?;
-            check_length("join", joined.len() + separator.inner().len() + element.inner().len())?;
-            if place > 0 {
-                joined.push_str(separator.inner());
-            }
-            joined.push_str(element.inner());
-        }
-        text("join", joined)
-    }
-
-    /// The parts between the separators; an empty separator separates nothing.
-    pub(in super::super) fn split<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
-        let Some([subject, separator]) = texts::<2>("split", &args)? else { return Ok(null()) };
-        let parts: Vec<&str> = if separator.is_empty() { vec![subject] } else { subject.split(separator).take(MAX_PARTS + 1).collect() };
-        if parts.len() > MAX_PARTS {
-            return Err(failure::of_function("split", format!("makes more than {MAX_PARTS} parts")));
-        }
-        let parts: Vec<Box<dyn Val + 'v>> = parts.into_iter().map(|part| Box::new(CelString::from(part.to_owned())) as _).collect();
-        Ok(CowVal::owned(CelList::from(parts)))
-    }
-
-    /// Every occurrence replaced; an empty pattern occurs nowhere.
-    pub(in super::super) fn replace<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
-        match texts::<3>("replace", &args)? {
-            Some([subject, "", _]) => text("replace", subject.to_owned()),
-            Some([subject, pattern, with]) => {
-                // Before it is made: 64 KiB of short patterns and a long replacement are gigabytes.
-                check_length("replace", subject.len() + subject.matches(pattern).count().saturating_mul(with.len()))?;
-                text("replace", subject.replace(pattern, with))
-            }
-            None => Ok(null()),
-        }
-    }
-}
-use helpers::{join, lower, remove_diacritics, replace, split, substring_after, substring_before, upper};
-
-/// Letters without their marks. Only the marks of the Latin, Greek and Cyrillic scripts go: in others they are vowels.
-fn plain_letters(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for letter in text.nfd().filter(|letter| !('\u{300}'..='\u{36f}').contains(letter)) {
-        match undecomposed(letter) {
-            Some(letters) => plain.push_str(letters),
-            None => plain.push(letter),
-        }
-    }
-    plain.nfc().collect()
-}
-
-/// Latin letters whose stroke or joining is no mark in Unicode.
-fn undecomposed(letter: char) -> Option<&'static str> {
-    Some(match letter {
-        'ß' => "ss",
-        'ẞ' => "SS",
-        'æ' => "ae",
-        'Æ' => "AE",
-        'œ' => "oe",
-        'Œ' => "OE",
-        'ø' => "o",
-        'Ø' => "O",
-        'đ' | 'ð' => "d",
-        'Đ' | 'Ð' => "D",
-        'ł' => "l",
-        'Ł' => "L",
-        'þ' => "th",
-        'Þ' => "Th",
-        'ħ' => "h",
-        'Ħ' => "H",
-        'ı' => "i",
-        _ => return None,
-    })
 }

@@ -1,7 +1,7 @@
 //! Mappings: compiled once per generation, evaluated per person. A plain attribute path never reaches the interpreter.
 //!
 //! - `parse`, `analyse` (with `kind`, `operators`, `regex`), `caret`: what is refused, and how it is said
-//! - `path`; `lower`, `access`, `functions`, `values`, `failure`: reading directly, and by the interpreter
+//! - `path`; `lower`, `access`, `functions` (with `helpers`), `values`, `failure`: reading directly, and by the interpreter
 //! - `expression`: one expression of either sort
 //! - `preset`, `compile`, `compiled`, `tests_run`: a whole mapping
 
@@ -17,6 +17,7 @@ mod compiled;
 mod expression;
 mod failure;
 mod functions;
+mod helpers;
 mod kind;
 mod lower;
 mod operators;

@@ -503,6 +503,7 @@ fn every_problem_is_reported_at_its_field() {
             ("spec.toApp[1].target", ProblemKind::DuplicateTarget),
             ("spec.toApp[2].target", ProblemKind::DuplicateTarget),
             ("spec.toApp[3].expression", ProblemKind::UnknownAttribute),
+            ("spec.toApp[4].target", ProblemKind::DuplicateTarget),
             ("spec.toApp[6].target", ProblemKind::DuplicateTarget),
             ("spec.toApp[8].target", ProblemKind::DuplicateTarget),
             ("spec.toApp[9].target", ProblemKind::SyntaxError),

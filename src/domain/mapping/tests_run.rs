@@ -45,8 +45,8 @@ fn given(field: &str, given: &Map<String, Value>) -> Result<Given, Problem> {
     let mut app = None;
     for (name, value) in given {
         match (name.as_str(), value) {
-            ("user", Value::Object(attributes)) => user = attributes.clone(),
-            ("assignment", Value::Object(values)) => assignment = values.clone(),
+            ("user", Value::Object(attributes)) => user.clone_from(attributes),
+            ("assignment", Value::Object(values)) => assignment.clone_from(values),
             ("app", Value::Object(_)) => app = Some(value.clone()),
             ("user" | "assignment" | "app", Value::Null) => {}
             ("user" | "assignment" | "app", _) => {

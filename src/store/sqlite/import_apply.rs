@@ -24,21 +24,22 @@ macro_rules! range {
     };
 }
 
-/// Two actions of one range that would take the same username, or link the same person: the first does.
+/// Two actions of one range that would take the same username, or link the same person: the first does. Who has the
+/// username already does not take it.
 const REFUSE_SECONDS: &str = concat!(
     "UPDATE import_action SET refused = 1 WHERE id IN (
         SELECT id FROM (
-            SELECT a.id, row_number() OVER (PARTITION BY a.user_name_key ORDER BY a.app_id) AS turn FROM import_action a
-            WHERE ",
+            SELECT a.id, a.person_id, a.user_name_key, row_number() OVER (PARTITION BY a.user_name_key ORDER BY a.app_id) AS turn
+            FROM import_action a WHERE ",
     range!(),
-    " AND a.user_name_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM person me
-                WHERE me.organisation = ?4 AND me.id = a.person_id AND me.user_name_key = a.user_name_key)
-            UNION ALL
-            SELECT a.id, row_number() OVER (PARTITION BY a.link_person ORDER BY a.app_id) FROM import_action a
-            WHERE ",
+    " AND a.user_name_key IS NOT NULL) AS named
+        WHERE turn > 1 AND NOT EXISTS (SELECT 1 FROM person me
+            WHERE me.organisation = ?4 AND me.id = named.person_id AND me.user_name_key = named.user_name_key)
+        UNION ALL
+        SELECT id FROM (
+            SELECT a.id, row_number() OVER (PARTITION BY a.link_person ORDER BY a.app_id) AS turn FROM import_action a WHERE ",
     range!(),
-    " AND a.link = 'Create')
-        WHERE turn > 1)"
+    " AND a.link = 'Create') WHERE turn > 1)"
 );
 
 /// Actions that have become impossible since they were decided. In this order: the username is somebody else's, who does

@@ -1,0 +1,68 @@
+//! ImportRun: one import, its plan, its verdict, its result.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::{
+    context::Context,
+    driver::{Error, Visit},
+    kind::Kind,
+    streams::Source,
+};
+use crate::api::{ImportRun, ImportRunStatus};
+
+mod apply;
+mod dereference;
+mod status;
+mod validate;
+
+pub(crate) use status::{Ending, ending};
+
+pub(crate) async fn reconcile(run: Arc<ImportRun>, cx: Arc<Context>) -> Result<Visit<ImportRunStatus>, Error> {
+    let found = dereference::run(&run, &cx).await?;
+    if let Some(stored) = found.over() {
+        return Ok(status::over(&run, stored));
+    }
+    let valid = match validate::run(&found) {
+        Ok(valid) => valid,
+        Err(obstacle) => return Ok(status::obstacle(&run, &found, obstacle)),
+    };
+    let import = apply::run(&run, &valid, &found, &cx);
+    Ok(status::run(&run, &found, &import, cx.clock.now()))
+}
+
+impl Kind for ImportRun {
+    type Status = ImportRunStatus;
+
+    const KIND: &'static str = "ImportRun";
+    const SOURCE: Source = Source::ImportRun;
+
+    fn depends_on(source: Source) -> bool {
+        match source {
+            Source::AppIntegration | Source::AttributeMapping | Source::ProvisioningPolicy | Source::ImportSchedule | Source::Job => true,
+            Source::ImportRun | Source::Directory => false,
+        }
+    }
+
+    fn integration(&self) -> String {
+        self.spec.integration_ref.name.clone()
+    }
+
+    fn status(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+
+    fn set_status(&mut self, status: Self::Status) {
+        self.status = Some(status);
+    }
+
+    fn conditions(status: &Self::Status) -> &[Condition] {
+        &status.conditions
+    }
+
+    fn complete(status: &mut Self::Status, generation: i64, conditions: Vec<Condition>) {
+        status.observed_generation = Some(generation);
+        status.conditions = conditions;
+    }
+}

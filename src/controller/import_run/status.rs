@@ -1,0 +1,227 @@
+//! What is said of an ImportRun. Pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{apply::Import, dereference::Found, validate::Obstacle};
+use crate::{
+    api::{
+        ConditionType, ImportRun, ImportRunStatus, Reason,
+        conditions::{ConditionSpec, Status},
+        import_run::{ImportCountsStatus, ImportPlanStatus, RunState, RunVerdict, SnapshotStatus},
+    },
+    controller::{
+        driver::Visit,
+        numbers::{count, safeguards, whole_seconds},
+        outcome::Outcome,
+        reasons,
+    },
+    domain::{
+        counts::ImportCounts,
+        report::{ImportEnd, ImportReport, StopCause},
+        safeguard::{self, Rule, Verdict},
+    },
+    store::StoredRun,
+};
+
+/// How often a run that waits or is under way is asked after; its end is told of.
+const UNDER_WAY: Duration = Duration::from_secs(10);
+/// A run that is over does not change any more.
+const OVER: Duration = Duration::from_secs(24 * 3600);
+
+/// How a run that is over ended, for itself and for its schedule.
+pub(crate) struct Ending {
+    /// `True`, `False`, or `Unknown` for a held one.
+    pub(crate) succeeded: Status,
+    pub(crate) reason: Reason,
+    pub(crate) message: String,
+    /// The run was held by a limit, with this arithmetic.
+    pub(crate) tripped: Option<(Reason, String)>,
+}
+
+pub(super) fn obstacle(run: &ImportRun, found: &Found, obstacle: Obstacle) -> Visit<ImportRunStatus> {
+    let outcome = match obstacle {
+        Obstacle::NotReady { reason, message } => Outcome::Waiting { reason, message, after: Duration::from_secs(60) },
+        Obstacle::AppUnknown => {
+            Outcome::Progressing { message: "waiting for the app to be tested".to_owned(), after: Duration::from_secs(60) }
+        }
+        Obstacle::Ahead { name } => {
+            let message = format!("the ImportRun `{name}` of the same integration is under way; this one starts when it is over");
+            Outcome::Waiting { reason: Reason::RunActive, message, after: UNDER_WAY }
+        }
+    };
+    let succeeded = ConditionSpec::unknown(ConditionType::Succeeded, Reason::Pending, "the import has not started");
+    let mut status = base(run);
+    status.state = Some(if found.stored.is_some() { RunState::Running } else { RunState::Waiting });
+    Visit { outcome, conditions: vec![succeeded], status }
+}
+
+pub(super) fn run(run: &ImportRun, found: &Found, import: &Import, now: Timestamp) -> Visit<ImportRunStatus> {
+    let message = match &import.error {
+        // Not the end: the run is taken up again.
+        Some(error) => format!("the import was interrupted ({error}) and is taken up again"),
+        None => "the import is under way".to_owned(),
+    };
+    let mut status = base(run);
+    let started = found.stored.as_ref().map_or(now, |stored| stored.started);
+    status.start_time = status.start_time.or(Some(Time(whole_seconds(started))));
+    status.state = Some(RunState::Running);
+    let conditions = vec![ConditionSpec::unknown(ConditionType::Succeeded, Reason::Progressing, message.clone())];
+    Visit { outcome: Outcome::Progressing { message, after: UNDER_WAY }, conditions, status }
+}
+
+pub(super) fn over(run: &ImportRun, (stored, report): (&StoredRun<ImportReport>, &ImportReport)) -> Visit<ImportRunStatus> {
+    let Ending { succeeded, reason, message, tripped } = ending(report);
+    let mut conditions = vec![ConditionSpec::new(ConditionType::Succeeded, succeeded, reason, message.clone()), snapshot(report)];
+    if let Some((reason, arithmetic)) = &tripped {
+        conditions.push(ConditionSpec::holds(ConditionType::SafeguardTripped, *reason, arithmetic.clone()));
+        conditions.push(ConditionSpec::holds(ConditionType::AwaitingApproval, Reason::AwaitingApproval, arithmetic.clone()));
+    }
+    let mut status = base(run);
+    status.start_time = Some(Time(whole_seconds(stored.started)));
+    status.completion_time = (succeeded != Status::Unknown).then(|| Time(whole_seconds(report.finished)));
+    status.snapshot = Some(SnapshotStatus {
+        records: count(report.snapshot.records),
+        pages: count(report.snapshot.pages),
+        complete: report.snapshot.complete,
+    });
+    status.plan = report.digest.map(|digest| plan(digest.to_string(), report.plan));
+    status.applied = report.digest.map(|_| counts(report.applied));
+    status.safeguards = safeguards(&report.safeguards);
+    status.verdict = Some(match (&report.end, &tripped) {
+        (ImportEnd::SnapshotIncomplete { .. } | ImportEnd::AppFailed { .. }, _) => RunVerdict::SnapshotIncomplete,
+        (ImportEnd::EmptySource, _) => RunVerdict::EmptySource,
+        (_, Some(_)) => RunVerdict::SafeguardTripped,
+        (_, None) => RunVerdict::Pass,
+    });
+    let (outcome, state) = match succeeded {
+        Status::True => (Outcome::Settled { reason, message, recheck: OVER }, RunState::Succeeded),
+        Status::Unknown => (Outcome::Held { reason, message, run: true }, RunState::Held),
+        Status::False => (Outcome::Invalid { reason, message, recheck: OVER }, RunState::Failed),
+    };
+    status.state = Some(state);
+    Visit { outcome, conditions, status }
+}
+
+/// How a run ended.
+pub(crate) fn ending(report: &ImportReport) -> Ending {
+    let end = |succeeded, reason, message: String| Ending { succeeded, reason, message, tripped: None };
+    match &report.end {
+        ImportEnd::Applied => end(Status::True, Reason::Applied, changes(&report.applied)),
+        ImportEnd::PartiallyApplied => {
+            let message = format!("{}; {} records failed and are tried again by the next import", changes(&report.applied), report.applied.failed);
+            end(Status::True, Reason::PartiallyApplied, message)
+        }
+        ImportEnd::NothingToDo => {
+            let message = format!("nothing has changed; {} records are pending", report.plan.pending);
+            end(Status::True, Reason::NothingToDo, message)
+        }
+        ImportEnd::PlanOnly => {
+            let message = format!("the integration is in Plan mode or suspended: the directory was not changed; planned: {}", changes(&report.plan));
+            end(Status::True, Reason::PlanOnly, message)
+        }
+        ImportEnd::Held => held(report),
+        ImportEnd::EmptySource => {
+            let live = report.safeguards.iter().find(|result| result.rule == Rule::EmptySource).map_or(0, |result| result.population);
+            let message = format!("the app lists nobody, though {live} accounts are linked to people. Nothing was changed. Check the app, then import again.");
+            end(Status::False, Reason::EmptySource, message)
+        }
+        ImportEnd::SnapshotIncomplete { problem } => {
+            let message = format!("the listing was not proved complete in three attempts: {problem}. Nothing was changed; the next import tries again.");
+            end(Status::False, Reason::SnapshotIncomplete, message)
+        }
+        ImportEnd::AppFailed { reason, message } => {
+            let reason = reasons::named(reason);
+            end(Status::False, reason, format!("{message}. Nothing was changed. {}", reasons::advice(reason)))
+        }
+        ImportEnd::Stopped { by } => {
+            let (reason, why) = match by {
+                StopCause::Suspended => (Reason::Suspended, "spec.suspend of the integration or its schedule became true"),
+                StopCause::DeadlineExceeded => (Reason::DeadlineExceeded, "activeDeadlineSeconds have passed"),
+                StopCause::Superseded | StopCause::Shutdown => (Reason::Superseded, "a newer run took its place"),
+            };
+            let message = format!("the import stopped before its next write: {why}. Done until then: {}", changes(&report.applied));
+            end(Status::False, reason, message)
+        }
+    }
+}
+
+fn held(report: &ImportReport) -> Ending {
+    let tripped = report.safeguards.iter().filter(|result| result.verdict == Verdict::Tripped).map(safeguard::arithmetic);
+    let arithmetic = tripped.collect::<Vec<_>>().join(" ");
+    let digest = report.digest.map(|digest| digest.to_string()).unwrap_or_default();
+    // Approving a plan comes with ChangeApproval; until then the way out is a source that is put right.
+    let message = format!("{arithmetic} Nobody was unassigned. The plan is {digest}. Put the source or the limit right and import again.");
+    Ending {
+        succeeded: Status::Unknown,
+        reason: Reason::AwaitingApproval,
+        message: message.clone(),
+        tripped: Some((Reason::UnassignLimitExceeded, message)),
+    }
+}
+
+fn snapshot(report: &ImportReport) -> ConditionSpec {
+    let records = report.snapshot.records;
+    match &report.end {
+        _ if report.snapshot.complete => {
+            ConditionSpec::holds(ConditionType::SnapshotComplete, Reason::Succeeded, format!("{records} records, proved complete"))
+        }
+        ImportEnd::SnapshotIncomplete { problem } => {
+            ConditionSpec::fails(ConditionType::SnapshotComplete, Reason::SnapshotIncomplete, problem.clone())
+        }
+        ImportEnd::AppFailed { reason, message } => {
+            ConditionSpec::fails(ConditionType::SnapshotComplete, reasons::named(reason), message.clone())
+        }
+        _ => ConditionSpec::unknown(ConditionType::SnapshotComplete, Reason::Pending, "the listing was not finished"),
+    }
+}
+
+fn changes(counts: &ImportCounts) -> String {
+    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed: _ } = *counts;
+    format!(
+        "{new} new, {matched} matched, {updated} updated, {deactivated} deactivated, {suspended} suspended, {unassigned} unassigned, \
+         {reactivated} reactivated; {unchanged} unchanged, {pending} pending, {ignored} ignored"
+    )
+}
+
+/// What stays from visit to visit.
+fn base(run: &ImportRun) -> ImportRunStatus {
+    ImportRunStatus { start_time: run.status.as_ref().and_then(|status| status.start_time.clone()), ..ImportRunStatus::default() }
+}
+
+fn plan(digest: String, counts: ImportCounts) -> ImportPlanStatus {
+    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed } = counts;
+    ImportPlanStatus {
+        digest: Some(digest),
+        new: count(new),
+        matched: count(matched),
+        updated: count(updated),
+        unchanged: count(unchanged),
+        deactivated: count(deactivated),
+        suspended: count(suspended),
+        unassigned: count(unassigned),
+        reactivated: count(reactivated),
+        pending: count(pending),
+        ignored: count(ignored),
+        failed: count(failed),
+    }
+}
+
+fn counts(counts: ImportCounts) -> ImportCountsStatus {
+    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed } = counts;
+    ImportCountsStatus {
+        new: count(new),
+        matched: count(matched),
+        updated: count(updated),
+        unchanged: count(unchanged),
+        deactivated: count(deactivated),
+        suspended: count(suspended),
+        unassigned: count(unassigned),
+        reactivated: count(reactivated),
+        pending: count(pending),
+        ignored: count(ignored),
+        failed: count(failed),
+    }
+}
