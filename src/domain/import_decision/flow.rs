@@ -56,8 +56,9 @@ pub(super) fn flow(
         }
     }
     // A username that is taken holds the attributes back and not a departure: nobody keeps access because of a name.
-    let state = if turn == Turn::Departed { on_departure(sourcing, person.state) } else { None };
-    if profile.as_ref().is_some_and(|profile| taken(person, profile, evidence)) {
+    let departs = turn == Turn::Departed;
+    let state = if departs { on_departure(sourcing, person.state) } else { None };
+    if profile.as_ref().is_some_and(|profile| taken(person, profile, departs, evidence)) {
         let person = PersonWrite::change(person.id, None, state);
         return Flow { person, pending: Some(PendingReason::UserNameTaken), return_open: false };
     }
@@ -79,12 +80,14 @@ fn merged(profile: &Profile, mapped: &MappedRecord, push_null_values: bool) -> P
     merged
 }
 
-/// Would the person take somebody else's username (TD-6)? Not if that person gives it up in the same import (A8).
-fn taken(person: &Person, profile: &Profile, evidence: Evidence<'_>) -> bool {
+/// Would the person take somebody else's username (TD-6)? Not if that person gives it up in the same import (A8). Whether
+/// they do shows only when the plan is applied, and an action that has become impossible is left out as a whole; so a
+/// departure does not rely on it, and the attributes follow in the next import.
+fn taken(person: &Person, profile: &Profile, departs: bool, evidence: Evidence<'_>) -> bool {
     let kept = match (person.profile.user_name(), profile.user_name()) {
         (Some(old), Some(new)) => same_folded(old, new),
         (_, None) => true,
         (None, Some(_)) => false,
     };
-    !kept && evidence.candidates.by_user_name.iter().any(|hit| hit.person.id != person.id && !hit.renamed_away)
+    !kept && evidence.candidates.by_user_name.iter().any(|hit| hit.person.id != person.id && (departs || !hit.renamed_away))
 }

@@ -114,7 +114,7 @@ impl Directory {
                 Absence::ProveGone => plan.push(decide_gone(&known, rules)),
             }
         }
-        self.drop_collisions(&mut plan);
+        self.refuse_collisions(&mut plan);
         for action in &plan {
             self.apply(action);
         }
@@ -139,21 +139,30 @@ impl Directory {
         PersonHit { person: person.clone(), linked_here: live.is_some(), sourced_elsewhere: false, renamed_away }
     }
 
+    fn live(&self) -> BTreeSet<AppId> {
+        self.accounts.values().filter(|kept| kept.link.state == LinkState::Live).map(|kept| kept.link.app_id.clone()).collect()
+    }
+
     fn known(&self, app_id: &AppId) -> Option<KnownAccount> {
         let kept = self.accounts.get(app_id)?;
         let person = self.people[&kept.link.person].clone();
         Some(KnownAccount { link: kept.link.clone(), person, effective_source: true, missing: kept.missing })
     }
 
-    /// Who would have somebody else's username after the plan is left out, again and again until nobody would.
-    fn drop_collisions(&self, plan: &mut Vec<ImportAction>) {
+    /// Who would have somebody else's username after the plan is left out, again and again until nobody would. The record
+    /// was seen all the same (LS-4).
+    fn refuse_collisions(&self, plan: &mut [ImportAction]) {
         loop {
             let mut names: BTreeMap<_, _> = self.people.values().map(|person| (person.id, key(person))).collect();
             let renamed: Vec<_> = plan.iter().filter_map(renamed).collect();
             names.extend(renamed.iter().cloned());
             let collides = |person: &PersonId, name: &str| names.iter().any(|(other, taken)| other != person && taken == name);
-            let Some((loser, _)) = renamed.iter().find(|(person, name)| collides(person, name)).cloned() else { return };
-            plan.retain(|action| renamed_person(action) != Some(loser));
+            let Some((loser, _)) = renamed.into_iter().find(|(person, name)| collides(person, name)) else { return };
+            for action in plan.iter_mut().filter(|action| renamed_person(action) == Some(loser)) {
+                let kept = self.accounts.get(&action.app_id).filter(|kept| kept.link.state == LinkState::Live);
+                let account = kept.map_or(AccountWrite::Keep, |kept| AccountWrite::Seen { hash: None, active: kept.link.active });
+                *action = ImportAction { account, ..ImportAction::keep(action.app_id.clone()) };
+            }
         }
     }
 
@@ -278,6 +287,7 @@ proptest! {
             for event in events {
                 app.happens(event);
             }
+            let live = directory.live();
             let before: BTreeMap<_, _> = directory.people.iter().map(|(id, person)| (*id, person.state)).collect();
             let plan = directory.import(&app, &rules);
             prop_assert_eq!(directory.people.len(), SIZE, "nobody is created twice");
@@ -294,6 +304,9 @@ proptest! {
                     let stored = &directory.people[&person].profile;
                     prop_assert!(reactivate && remote.active && remote.listed);
                     prop_assert_eq!(stored.user_name(), Some(remote.user_name.as_str()));
+                }
+                if remote.listed && !remote.active && was == PersonState::Active && live.contains(app_id) {
+                    prop_assert_eq!(is, PersonState::Deactivated, "nobody keeps access because of a name");
                 }
                 if is == PersonState::Deactivated && was != is {
                     prop_assert!(!remote.active || !remote.exists, "nobody leaves whose record is there and active");
@@ -315,7 +328,7 @@ proptest! {
             for event in events {
                 app.happens(event);
             }
-            let live: BTreeSet<_> = directory.accounts.values().filter(|kept| kept.link.state == LinkState::Live).map(|kept| kept.link.app_id.clone()).collect();
+            let live = directory.live();
             directory.import(&app, &rules);
             for (app_id, remote) in &app.0 {
                 let missed = misses.entry(app_id.clone()).or_default();

@@ -196,6 +196,8 @@ mod tests {
 
         let swapped = decided(&renamed.clone(), &[PersonHit { renamed_away: true, ..hit("bob") }], &rules());
         assert_eq!(title_of(&swapped.person), Some("boss"));
+        let left = decided(&renamed.clone().inactive(), &[PersonHit { renamed_away: true, ..hit("bob") }], &rules());
+        assert_eq!((state_of(&left.person), title_of(&left.person)), (Some(Deactivated), None), "a departure relies on nobody else");
         let free = decided(&renamed, &[], &rules());
         assert_eq!(title_of(&free.person), Some("boss"));
         let own = PersonHit { person: person("ada", Active), ..hit("ada") };
