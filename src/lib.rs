@@ -10,4 +10,5 @@ pub mod api;
 pub mod clock;
 pub mod connector;
 pub mod domain;
+pub mod engine;
 pub mod store;

@@ -13,11 +13,21 @@ use crate::domain::{
     scim_path::ScimPath,
 };
 
+pub mod address;
+mod classify;
+pub mod config;
+mod connectors;
 pub mod error;
-pub mod http;
+mod http;
+mod rate;
+mod retry_after;
 pub mod scim;
 
-pub use error::AppError;
+pub use address::AddressPolicy;
+pub use config::{ConfigError, ConnectorConfig, RateLimit};
+pub use connectors::{Connectors, RequestObserver};
+pub use error::{AppError, ErrorClass};
+pub use scim::quirks::{Paging, Quirks, UpdateStyle};
 
 /// An app that accounts are read from and written to.
 #[async_trait]
@@ -140,6 +150,7 @@ pub struct AttributeChange {
 
 /// What an app can do (SC-2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of ServiceProviderConfig of its own")]
 pub struct Capabilities {
     /// PATCH is advertised.
     pub patch: bool,

@@ -4,10 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::{
-    hash::ShortHash,
-    id::AppId,
-};
+use super::{hash::ShortHash, id::AppId};
 
 /// A user resource as it was read from an app.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,11 +18,7 @@ pub struct Record {
 impl Record {
     /// `active`; an app that does not say is taken to mean active. `"True"`/`"False"` read as booleans (SC-1).
     pub fn active(&self) -> bool {
-        match self.resource.get("active") {
-            Some(Value::Bool(active)) => *active,
-            Some(Value::String(text)) => !text.eq_ignore_ascii_case("false"),
-            _ => true,
-        }
+        says_active(&self.resource)
     }
 
     /// `externalId`, where there is one.
@@ -39,30 +32,48 @@ impl Record {
     }
 }
 
+/// See [`Record::active`].
+pub fn says_active(resource: &Value) -> bool {
+    match resource.get("active") {
+        Some(Value::Bool(active)) => *active,
+        Some(Value::String(text)) => !text.eq_ignore_ascii_case("false"),
+        _ => true,
+    }
+}
+
 /// The ids that a listing has returned, as 16-byte hashes (about 30 bytes each): what proves that no id came twice, and
 /// what absences are found by.
 #[derive(Debug, Default)]
-pub struct SeenIds(HashSet<ShortHash>);
+pub struct SeenIds {
+    hashes: HashSet<ShortHash>,
+    first: Option<AppId>,
+}
 
 impl SeenIds {
     /// Notes an id; `false` if it was there already.
     pub fn insert(&mut self, id: &AppId) -> bool {
-        self.0.insert(ShortHash::of(id.as_str().as_bytes()))
+        self.first.get_or_insert_with(|| id.clone());
+        self.hashes.insert(ShortHash::of(id.as_str().as_bytes()))
+    }
+
+    /// One of the ids.
+    pub fn sample(&self) -> Option<&AppId> {
+        self.first.as_ref()
     }
 
     /// Was this id returned?
     pub fn contains(&self, id: &AppId) -> bool {
-        self.0.contains(&ShortHash::of(id.as_str().as_bytes()))
+        self.hashes.contains(&ShortHash::of(id.as_str().as_bytes()))
     }
 
     /// The number of distinct ids.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.hashes.len()
     }
 
     /// Was no id returned at all?
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.hashes.is_empty()
     }
 }
 

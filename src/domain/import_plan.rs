@@ -51,7 +51,7 @@ pub struct KnownAccount {
     pub link: Link,
     /// The linked person.
     pub person: Person,
-    /// Is this integration the person's effective source (SO-1)?
+    /// Is this integration the person's effective source (SO-1)? For an ended link: would it be, were the link live again?
     pub effective_source: bool,
     /// From how many complete full imports in a row the record was missing.
     pub missing: u8,
@@ -98,7 +98,8 @@ pub enum AccountWrite {
     Seen {
         /// The hash to remember; `None` to look at the record again in the next import, changed or not.
         hash: Option<ShortHash>,
-        /// Is the record active?
+        /// Is the record active? Also false for a record that is active again while its person has not been let back in
+        /// (SO-4): the return stays open until it is accepted.
         active: bool,
     },
     /// The record was missing from a complete listing, so many in a row now.
@@ -183,7 +184,28 @@ pub enum PendingReason {
     Reactivation,
 }
 
+impl PersonWrite {
+    /// A change of a person, or nothing if neither changes.
+    pub fn change(id: PersonId, profile: Option<Profile>, state: Option<PersonState>) -> Self {
+        if profile.is_none() && state.is_none() { Self::Keep } else { Self::Change { id, profile, state } }
+    }
+}
+
 impl ImportAction {
+    /// The action that changes nothing about a record.
+    pub fn keep(app_id: AppId) -> Self {
+        Self {
+            app_id,
+            account: AccountWrite::Keep,
+            link: LinkWrite::Keep,
+            person: PersonWrite::Keep,
+            candidate: CandidateWrite::Keep,
+            removes: false,
+            failed: None,
+            ignored: false,
+        }
+    }
+
     /// What the action adds to the counts of its plan.
     pub fn counts(&self) -> ImportCounts {
         let mut counts = ImportCounts::default();

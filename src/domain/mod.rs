@@ -2,9 +2,10 @@
 //!
 //! - [`id`], [`hash`]: newtypes for every id, digests of plans
 //! - [`person`], [`profile`], [`account`], [`link`]: what the directory consists of
+//! - [`fold`]: which texts count as equal
 //! - [`scim_path`], [`mapping`]: which attribute becomes which
-//! - [`matching`], [`sourcing`], [`import_plan`]: from an app to the directory
-//! - [`assignment`], [`provision_plan`]: from the directory to an app
+//! - [`matching`], [`sourcing`], [`import_decision`], [`import_plan`]: from an app to the directory
+//! - [`assignment`], [`provision_decision`], [`provision_plan`]: from the directory to an app
 //! - [`safeguard`]: whether a plan may be applied, and nowhere else
 //! - [`schedule`]: when imports run
 //! - [`counts`], [`report`]: what is said of it
@@ -12,6 +13,7 @@
 pub mod account;
 pub mod assignment;
 pub mod counts;
+pub mod fold;
 pub mod hash;
 pub mod id;
 pub mod import_decision;

@@ -147,6 +147,18 @@ impl ProvisionKind {
         }
     }
 
+    /// The word in the audit trail and in metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Need { .. } | Self::Create { .. } => "create",
+            Self::Adopt { .. } => "adopt",
+            Self::Update { .. } => "update",
+            Self::Reactivate { .. } => "reactivate",
+            Self::Deactivate { .. } => "deactivate",
+            Self::Blocked { .. } => "blocked",
+        }
+    }
+
     /// The account that is written to, where it is known.
     pub fn app_id(&self) -> Option<&AppId> {
         match self {

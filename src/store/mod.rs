@@ -14,11 +14,16 @@ use crate::domain::{
     import_plan::{ImportAction, KnownAccount, StagedRecord, StagedRow},
     link::Link,
     matching::PersonHit,
+    person::Person,
     provision_plan::{Failure, ProvisionAction, ProvisionRow},
     report::{ActionClass, ImportReport, ProvisionReport},
     safeguard::RemovalFigures,
 };
 
+pub use crate::domain::fold::fold_key;
+
+#[cfg(test)]
+mod contract;
 pub mod sqlite;
 
 /// A failed call of the store.
@@ -30,6 +35,12 @@ pub enum StoreError {
     /// The migrations could not be applied.
     #[error("the store could not be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The store was written by a newer version. It is left as it is.
+    #[error("the store has migration {version}, which this version does not know; use the version that wrote the store, or a newer one")]
+    Newer {
+        /// The first migration that is not known.
+        version: i64,
+    },
     /// A row holds what this version cannot read.
     #[error("the store holds something unreadable in {what}")]
     Corrupt {
@@ -145,12 +156,12 @@ pub trait Store: Send + Sync {
     // --- runs ---
 
     /// Claims an integration for a run of one direction: takes the next epoch, which ends the right to write of every
-    /// earlier run of that integration and direction. `object` is the UID of the object that asked (an ImportRun, a
-    /// ProvisioningPolicy); an unfinished import of the same object is taken up again under its old run id, with its
+    /// earlier run of that integration and direction. `object` is the UID of the object that asked (an `ImportRun`, a
+    /// `ProvisioningPolicy`); an unfinished import of the same object is taken up again under its old run id, with its
     /// staging and plan emptied; otherwise the run is new.
     async fn claim(&self, integration: &IntegrationKey, direction: Direction, object: &str, now: Timestamp) -> Result<Claim>;
 
-    /// The import that an ImportRun object stands for; `None` if it was never claimed.
+    /// The import that an `ImportRun` object stands for; `None` if it was never claimed.
     async fn import_run(&self, object: &str) -> Result<Option<StoredRun<ImportReport>>>;
 
     /// The last provisioning pass of a policy that has a report, with the inputs it was made for.
@@ -192,8 +203,8 @@ pub trait Store: Send + Sync {
     /// The next staged records after `after`, by app id, with what is known of each.
     async fn staged_page(&self, claim: &Claim, after: Option<&AppId>, limit: u32) -> Result<Vec<StagedRow>>;
 
-    /// People of the organisation by folded username or e-mail address. The outer order is that of `keys`.
-    async fn people_by_key(&self, integration: &IntegrationKey, key: PersonKey, keys: &[String]) -> Result<Vec<Vec<PersonHit>>>;
+    /// People of the organisation, seen from the run's integration, by folded username or e-mail address. The outer order is that of `keys`.
+    async fn people_by_key(&self, claim: &Claim, key: PersonKey, keys: &[String]) -> Result<Vec<Vec<PersonHit>>>;
 
     /// The next accounts with a live link after `after`, by app id. What the listing has not seen among them is missing.
     async fn linked_accounts(&self, integration: &IntegrationKey, after: Option<&AppId>, limit: u32) -> Result<Vec<KnownAccount>>;
@@ -213,9 +224,19 @@ pub trait Store: Send + Sync {
     /// removals of the window, the directory revision. `decided_under` is remembered with each account. A person who
     /// would take a username that somebody else of the organisation has by now is left out and counted `failed`.
     /// Returns what was applied and the last app id; `None` when there was nothing left.
-    async fn apply_import(&self, claim: &Claim, after: Option<&AppId>, limit: u32, decided_under: ShortHash, now: Timestamp) -> Result<Option<(ImportCounts, AppId)>>;
+    async fn apply_import(
+        &self,
+        claim: &Claim,
+        after: Option<&AppId>,
+        limit: u32,
+        decided_under: ShortHash,
+        now: Timestamp,
+    ) -> Result<Option<(ImportCounts, AppId)>>;
 
     // --- provisioning: decide ---
+
+    /// These people of the organisation; whoever does not exist is left out.
+    async fn people(&self, organisation: &Organisation, ids: &[PersonId]) -> Result<Vec<Person>>;
 
     /// The next people of the organisation after `after`, by person id, with their links to the integration.
     async fn provision_page(&self, integration: &IntegrationKey, after: Option<PersonId>, limit: u32) -> Result<Vec<ProvisionRow>>;
@@ -224,7 +245,13 @@ pub trait Store: Send + Sync {
     async fn plan_provision(&self, claim: &Claim, actions: &[(PersonId, ProvisionAction)]) -> Result<()>;
 
     /// The next planned actions of one class (`None`: the blocked ones) after `after`, by person id.
-    async fn provision_actions(&self, claim: &Claim, class: Option<ActionClass>, after: Option<PersonId>, limit: u32) -> Result<Vec<(PersonId, ProvisionAction)>>;
+    async fn provision_actions(
+        &self,
+        claim: &Claim,
+        class: Option<ActionClass>,
+        after: Option<PersonId>,
+        limit: u32,
+    ) -> Result<Vec<(PersonId, ProvisionAction)>>;
 
     /// Puts accounts of a listing aside, for lookups by [`Store::observed`].
     async fn observe(&self, claim: &Claim, records: &[Record]) -> Result<()>;
@@ -258,11 +285,4 @@ pub trait Store: Send + Sync {
 
     /// Intents of earlier runs of this integration that have no result: a process died between sending and recording.
     async fn unsettled_intents(&self, claim: &Claim) -> Result<Vec<(IntentId, Intent)>>;
-}
-
-/// The form in which usernames and e-mail addresses are looked up: NFC, case-folded (MT-3). Whether a match also holds
-/// case-sensitively is decided on the values themselves.
-pub fn fold_key(text: &str) -> String {
-    use unicode_normalization::UnicodeNormalization;
-    caseless::default_case_fold_str(&text.nfc().collect::<String>()).nfc().collect()
 }

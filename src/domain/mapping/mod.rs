@@ -1,10 +1,36 @@
 //! Mappings: compiled once per generation, evaluated per person. A plain attribute path never reaches the interpreter.
-
-use std::sync::Arc;
+//!
+//! - `parse`, `analyse` (with `kind`, `operators`, `regex`), `caret`: what is refused, and how it is said
+//! - `path`; `lower`, `access`, `functions`, `values`, `failure`: reading directly, and by the interpreter
+//! - `expression`: one expression of either sort
+//! - `preset`, `compile`, `compiled`, `tests_run`: a whole mapping
 
 use serde_json::{Map, Value};
 
-use super::{hash::ShortHash, person::Person, profile::Profile, scim_path::ScimPath};
+use super::{person::Person, profile::Profile, scim_path::ScimPath};
+
+mod access;
+mod analyse;
+mod caret;
+mod compile;
+mod compiled;
+mod expression;
+mod failure;
+mod functions;
+mod kind;
+mod lower;
+mod operators;
+mod parse;
+mod path;
+mod preset;
+mod regex;
+#[cfg(test)]
+mod tests;
+mod tests_run;
+mod values;
+
+pub use compiled::Mapping;
+pub use expression::Expression;
 
 /// The base mapping that a mapping's entries override (MA-1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,13 +145,6 @@ pub struct Problem {
     pub message: String,
 }
 
-/// A compiled CEL expression.
-#[derive(Clone, Debug)]
-pub struct Expression {
-    // private; see expression.rs
-    _private: (),
-}
-
 /// The variables an expression may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
@@ -158,29 +177,6 @@ pub struct EvaluationError {
     pub problem: String,
 }
 
-impl Expression {
-    /// Compiles an expression that stands in `field`.
-    pub fn compile(_field: &str, _text: &str, _scope: Scope) -> Result<Self, Problem> {
-        todo!()
-    }
-
-    /// Evaluates to any JSON value; null if the path that it is has no value.
-    pub fn evaluate(&self, _variables: Variables<'_>) -> Result<Value, EvaluationError> {
-        todo!()
-    }
-
-    /// Evaluates to a condition; anything but true or false is an error.
-    pub fn holds(&self, _variables: Variables<'_>) -> Result<bool, EvaluationError> {
-        todo!()
-    }
-}
-
-/// A compiled mapping. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Mapping {
-    inner: Arc<()>,
-}
-
 /// The attributes an account is to have, each target once, in a fixed order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DesiredAttribute {
@@ -201,31 +197,4 @@ pub struct MappedAttributes {
     pub profile: Profile,
     /// Attributes that are null in the app, by name.
     pub nulls: Vec<String>,
-}
-
-impl Mapping {
-    /// Compiles a mapping and runs its tests. Every problem is reported, not only the first.
-    pub fn compile(_source: &MappingSource) -> Result<Self, Vec<Problem>> {
-        todo!()
-    }
-
-    /// Equal for mappings that do the same.
-    pub fn digest(&self) -> ShortHash {
-        todo!()
-    }
-
-    /// The number of attributes written to the app and to the directory, preset included.
-    pub fn sizes(&self) -> (usize, usize) {
-        todo!()
-    }
-
-    /// What the person's account is to look like.
-    pub fn to_app(&self, _user: &Person, _assignment: &Map<String, Value>, _app: Option<&Value>) -> Result<Vec<DesiredAttribute>, EvaluationError> {
-        todo!()
-    }
-
-    /// What the record says of its person. Without `userName`, which the username format gives.
-    pub fn to_directory(&self, _app: &Value) -> Result<MappedAttributes, EvaluationError> {
-        todo!()
-    }
 }

@@ -117,11 +117,11 @@ func (c *controlPlane) startEtcd(bin assets, clientPort, peerPort int) error {
 	client, peer := fmt.Sprintf("http://127.0.0.1:%d", clientPort), fmt.Sprintf("http://127.0.0.1:%d", peerPort)
 	var err error
 	c.etcd, err = start(c.dir, bin.etcd, "etcd", c.died,
-		"--data-dir="+data,
+		"--name=devenv", "--data-dir="+data,
 		"--unsafe-no-fsync",
 		"--listen-client-urls="+client, "--advertise-client-urls="+client,
 		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer,
-		"--initial-cluster=default="+peer,
+		"--initial-cluster=devenv="+peer,
 		"--log-level=warn",
 	)
 	return err

@@ -1,0 +1,66 @@
+//! The app that an object refers to, as far as runs may use it.
+
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+
+use super::{
+    app_integration,
+    context::{Connection, Context, JobKey},
+    driver, reasons,
+};
+use crate::{
+    api::{AppIntegration, Reason, app_integration::Mode},
+    engine,
+};
+
+/// An app and whether it can be used.
+pub(crate) enum App {
+    /// The credentials were tested and hold.
+    Ready(Arc<Usable>),
+    /// It is being tested just now, as after a start.
+    Unknown,
+    /// It is not there, or does not work.
+    NotReady {
+        /// What it says itself, or that it is not there.
+        message: String,
+        /// Its own reason.
+        reason: Reason,
+    },
+}
+
+/// An app that can be used.
+pub(crate) struct Usable {
+    pub(crate) integration: AppIntegration,
+    pub(crate) connection: Connection,
+}
+
+impl Usable {
+    /// `mode`, and `suspend`, which lets planning go on (AI-7).
+    pub(crate) fn mode(&self) -> engine::Mode {
+        match (self.integration.spec.suspend, self.integration.spec.mode) {
+            (false, Mode::Enforce) => engine::Mode::Enforce,
+            (true, _) | (false, Mode::Plan) => engine::Mode::Plan,
+        }
+    }
+}
+
+/// Looks the app up, in the namespace of whoever refers to it (H5).
+pub(crate) fn find(namespace: &str, name: &str, cx: &Context) -> App {
+    let Some(integration) = driver::cached(&cx.caches.integrations, namespace, name) else {
+        let message = format!("there is no AppIntegration `{name}` in this namespace; create it, and this goes on by itself");
+        return App::NotReady { message, reason: Reason::DependencyNotReady };
+    };
+    let key = app_integration::key(&integration);
+    let job = JobKey { uid: integration.uid().unwrap_or_default(), integration: key.clone() };
+    let (Some(checked), Some(connection)) = (cx.checks.last(&job), cx.connections.current(&key)) else {
+        return App::Unknown;
+    };
+    match &checked.report.result {
+        Ok(_) => App::Ready(Arc::new(Usable { integration, connection })),
+        Err(error) => {
+            let reason = reasons::of_app(error);
+            App::NotReady { message: format!("the AppIntegration `{name}` is not ready ({reason}): {error}"), reason }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Starts the check, or asks after it. The Secret is read first: without it, or without its consent, no connection is made.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use super::validate::Valid;
+use crate::{
+    api::{AppIntegration, names},
+    connector::{AppError, ErrorClass},
+    controller::{
+        context::{Checked, Context, JobKey},
+        streams::Source,
+    },
+    domain::hash::ShortHash,
+    engine::{check, jobs::Polled},
+};
+use kube::ResourceExt as _;
+
+/// What is known of the app.
+pub(super) struct Check {
+    /// The last result for the present spec, Secret and request; `None`: it is being found out.
+    pub(super) last: Option<Arc<Checked>>,
+    /// Is the `requested-at` text among what the last result is for?
+    pub(super) request: Option<String>,
+}
+
+const FIRST_RETRY: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Context>) -> Check {
+    let request = names::request(&integration.metadata);
+    let secret = valid.connection.credentials.refresh().await;
+    let secret = secret.unwrap_or_else(|error| error.to_string());
+    let fingerprint = ShortHash::of_json(&(valid.settings, &secret, &request));
+    let key = JobKey { uid: integration.uid().unwrap_or_default(), integration: valid.key.clone() };
+    let interval = Duration::from_secs(u64::try_from(integration.spec.credentials_check_interval_seconds).unwrap_or(HOUR.as_secs()));
+    let now = cx.clock.now();
+    let polled = cx.checks.poll(
+        &key,
+        fingerprint,
+        |checked| now >= next_check(checked, interval),
+        |_stop| {
+            let failures = cx.checks.last(&key).map_or(0, |last| last.failures);
+            carry_out(Arc::clone(cx), valid, key.clone(), failures)
+        },
+    );
+    match polled {
+        Polled::Running(last) => Check { last, request: None },
+        Polled::Done(last) => Check { last: Some(last), request },
+    }
+}
+
+fn carry_out(cx: Arc<Context>, valid: &Valid, key: JobKey, failures: u32) -> impl Future<Output = Checked> + Send + use<> {
+    let connector = Arc::clone(&valid.connection.connector);
+    async move {
+        let report = check::run(connector.as_ref()).await;
+        let failures = if report.result.is_ok() { 0 } else { failures.saturating_add(1) };
+        if failures <= 1 {
+            cx.tell(Source::Job, &key.integration);
+        }
+        Checked { report, at: cx.clock.now(), failures }
+    }
+}
+
+/// When the app is asked again without anything having changed.
+pub(super) fn next_check(checked: &Checked, interval: Duration) -> Timestamp {
+    let wait = match &checked.report.result {
+        Ok(_) => interval,
+        Err(AppError::RateLimited { retry_at }) => return (*retry_at).max(checked.at),
+        // Asking again with what was refused helps nobody: when the Secret changes, or after an hour (E4).
+        Err(error) if error.class() == ErrorClass::Auth => HOUR,
+        Err(_) => FIRST_RETRY.saturating_mul(1 << checked.failures.saturating_sub(1).min(6)).min(HOUR),
+    };
+    checked.at.saturating_add(wait).unwrap_or(Timestamp::MAX)
+}

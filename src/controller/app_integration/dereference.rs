@@ -1,0 +1,33 @@
+//! What an AppIntegration names: its private CA, and what the store holds of it.
+
+use kube::ResourceExt as _;
+
+use super::{super::secrets, key};
+use crate::{
+    api::AppIntegration,
+    connector::CredentialError,
+    controller::{context::Context, driver::Error, secrets::SecretKey},
+    store::AccountCounts,
+};
+
+pub(super) struct Found {
+    /// The private CA, if one is named.
+    pub(super) ca: Option<Result<String, CredentialError>>,
+    pub(super) accounts: AccountCounts,
+}
+
+pub(super) async fn run(integration: &AppIntegration, cx: &Context) -> Result<Found, Error> {
+    let ca = match &integration.spec.tls {
+        Some(tls) => {
+            let at = SecretKey {
+                namespace: integration.namespace().unwrap_or_default(),
+                secret: tls.ca_secret_ref.name.clone(),
+                key: tls.ca_secret_ref.key.clone(),
+            };
+            Some(secrets::read_value(&cx.client, &at).await)
+        }
+        None => None,
+    };
+    let accounts = cx.store.account_counts(&key(integration)).await?;
+    Ok(Found { ca, accounts })
+}

@@ -1,0 +1,63 @@
+//! AppIntegration: tests the credentials, asks the app what it can do, and counts its accounts. Writes nothing to the app.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt as _;
+
+use super::{
+    context::Context,
+    driver::{Error, Visit},
+    kind::Kind,
+    streams::Source,
+};
+use crate::api::{AppIntegration, AppIntegrationStatus};
+
+mod apply;
+mod dereference;
+mod status;
+mod validate;
+
+pub(crate) use validate::key;
+
+pub(crate) async fn reconcile(integration: Arc<AppIntegration>, cx: Arc<Context>) -> Result<Visit<AppIntegrationStatus>, Error> {
+    let found = dereference::run(&integration, &cx).await?;
+    let valid = match validate::run(&integration, &found, &cx) {
+        Ok(valid) => valid,
+        Err(problem) => return Ok(status::invalid(&integration, &found, problem)),
+    };
+    let check = apply::run(&integration, &valid, &cx).await;
+    Ok(status::run(&integration, &valid, &found, &check, cx.clock.now()))
+}
+
+impl Kind for AppIntegration {
+    type Status = AppIntegrationStatus;
+
+    const KIND: &'static str = "AppIntegration";
+    const SOURCE: Source = Source::AppIntegration;
+
+    fn depends_on(source: Source) -> bool {
+        matches!(source, Source::Job)
+    }
+
+    fn integration(&self) -> String {
+        self.name_any()
+    }
+
+    fn status(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+
+    fn set_status(&mut self, status: Self::Status) {
+        self.status = Some(status);
+    }
+
+    fn conditions(status: &Self::Status) -> &[Condition] {
+        &status.conditions
+    }
+
+    fn complete(status: &mut Self::Status, generation: i64, conditions: Vec<Condition>) {
+        status.observed_generation = Some(generation);
+        status.conditions = conditions;
+    }
+}

@@ -1,0 +1,60 @@
+//! AttributeMapping: compiles the expressions and runs the tests.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::{
+    context::Context,
+    driver::{Error, Visit},
+    kind::Kind,
+    streams::Source,
+};
+use crate::api::{AttributeMapping, AttributeMappingStatus};
+
+mod dereference;
+mod status;
+mod validate;
+
+pub(crate) use validate::{Effective, effective};
+
+pub(crate) async fn reconcile(mapping: Arc<AttributeMapping>, cx: Arc<Context>) -> Result<Visit<AttributeMappingStatus>, Error> {
+    let found = dereference::run(&mapping, &cx);
+    Ok(match validate::run(&mapping, &found) {
+        Ok(compiled) => status::run(&compiled),
+        Err(problem) => status::invalid(&problem),
+    })
+}
+
+impl Kind for AttributeMapping {
+    type Status = AttributeMappingStatus;
+
+    const KIND: &'static str = "AttributeMapping";
+    const SOURCE: Source = Source::AttributeMapping;
+
+    fn depends_on(source: Source) -> bool {
+        // Another mapping of the same integration may have come or gone.
+        matches!(source, Source::AttributeMapping)
+    }
+
+    fn integration(&self) -> String {
+        self.spec.integration_ref.name.clone()
+    }
+
+    fn status(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+
+    fn set_status(&mut self, status: Self::Status) {
+        self.status = Some(status);
+    }
+
+    fn conditions(status: &Self::Status) -> &[Condition] {
+        &status.conditions
+    }
+
+    fn complete(status: &mut Self::Status, generation: i64, conditions: Vec<Condition>) {
+        status.observed_generation = Some(generation);
+        status.conditions = conditions;
+    }
+}

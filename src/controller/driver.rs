@@ -1,0 +1,218 @@
+//! The one reconcile wrapper: span, timer, guard against malformed objects, deadline, status, event, next visit.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use futures::StreamExt as _;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{
+    Api, Resource as _, ResourceExt as _,
+    core::DeserializeGuard,
+    runtime::{
+        Controller,
+        controller::{Action, Config},
+        events::{Event, EventType},
+        reflector::ObjectRef,
+    },
+};
+use tracing::Instrument as _;
+
+use super::{
+    backoff::jittered,
+    context::Context,
+    kind::Kind,
+    outcome::{self, Assessment, Outcome},
+    status::{self, Written},
+    streams::Feed,
+};
+use crate::{
+    api::conditions::ConditionType,
+    store::StoreError,
+    telemetry::metrics::{KindLabels, ReconcileLabels},
+};
+
+/// Reconciles of one kind that run at once (D7); kube's own default is unbounded.
+const CONCURRENCY: u16 = 16;
+/// The longest reconcile. Nothing in one waits for an app, so what takes longer hangs.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What a visit came to.
+#[derive(Debug)]
+pub(crate) struct Visit<S> {
+    /// What becomes Ready, and when the object is visited again.
+    pub(crate) outcome: Outcome,
+    /// The kind's own conditions.
+    pub(crate) conditions: Vec<Assessment>,
+    /// The rest of the status.
+    pub(crate) status: S,
+}
+
+/// A failed reconcile: transient, tried again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The store failed.
+    #[error("use the store")]
+    Store(#[from] StoreError),
+    /// The API server refused or did not answer.
+    #[error("{step}")]
+    Kube {
+        /// What was tried.
+        step: &'static str,
+        /// What the API server said.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The deadline passed.
+    #[error("the reconcile took longer than {} s", DEADLINE.as_secs())]
+    Deadline,
+}
+
+impl Error {
+    /// An error of the API server in this step.
+    pub(crate) fn kube(step: &'static str) -> impl FnOnce(kube::Error) -> Self {
+        move |source| Self::Kube { step, source: Box::new(source) }
+    }
+
+    fn category(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "store_error",
+            Self::Kube { .. } => "kube_error",
+            Self::Deadline => "deadline",
+        }
+    }
+}
+
+/// Runs the controller of one kind until `cx.shutdown`.
+pub(crate) async fn run<K, R, F>(feed: Feed<K>, cx: Arc<Context>, reconcile: R)
+where
+    K: Kind,
+    R: Fn(Arc<K>, Arc<Context>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Visit<K::Status>, Error>> + Send + 'static,
+{
+    let triggers = cx.bus.dependents::<K>(feed.cache.clone());
+    let shutdown = cx.shutdown.clone();
+    let written = Arc::new(Written::new());
+    Controller::for_stream(feed.changes, feed.cache)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(triggers)
+        .graceful_shutdown_on(shutdown.cancelled_owned())
+        .run(
+            move |object, cx| {
+                let (reconcile, written) = (reconcile.clone(), Arc::clone(&written));
+                async move { Ok::<Action, std::convert::Infallible>(visit(object, cx, reconcile, &written).await) }
+            },
+            |_, never, _| match *never {},
+            cx,
+        )
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::debug!(kind = K::KIND, error = &error as &dyn std::error::Error, "watch or queue");
+            }
+        })
+        .await;
+}
+
+async fn visit<K, R, F>(object: Arc<DeserializeGuard<K>>, cx: Arc<Context>, reconcile: R, written: &Written<K::Status>) -> Action
+where
+    K: Kind,
+    R: Fn(Arc<K>, Arc<Context>) -> F,
+    F: Future<Output = Result<Visit<K::Status>, Error>>,
+{
+    let meta = object.meta();
+    let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
+    let span = tracing::info_span!("reconcile", kind = K::KIND, namespace, name, generation = meta.generation);
+    async {
+        let object = match &object.0 {
+            Ok(object) => Arc::new(written.overlay(object)),
+            Err(malformed) => {
+                // Its change is told of; nothing can be written to what cannot be read.
+                tracing::warn!(error = %malformed.error, "the object does not fit its schema; edit or delete it");
+                return Action::await_change();
+            }
+        };
+        if object.meta().deletion_timestamp.is_some() {
+            return Action::await_change();
+        }
+        let started = tokio::time::Instant::now();
+        let result = tokio::time::timeout(DEADLINE, complete(&object, &cx, reconcile, written)).await.unwrap_or(Err(Error::Deadline));
+        cx.metrics.reconcile_seconds.get_or_create(&KindLabels { kind: K::KIND }).observe(started.elapsed().as_secs_f64());
+        let uid = object.uid().unwrap_or_default();
+        let (label, next) = match result {
+            Ok((label, next)) => {
+                cx.backoff.succeeded(&uid);
+                (label, jittered(next, &uid))
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "reconcile failed; it is tried again");
+                (error.category(), cx.backoff.failed(&uid, cx.clock.now()))
+            }
+        };
+        cx.metrics.reconciles.get_or_create(&ReconcileLabels { kind: K::KIND, outcome: label }).inc();
+        Action::requeue(next)
+    }
+    .instrument(span)
+    .await
+}
+
+async fn complete<K, R, F>(object: &Arc<K>, cx: &Arc<Context>, reconcile: R, written: &Written<K::Status>) -> Result<(&'static str, Duration), Error>
+where
+    K: Kind,
+    R: Fn(Arc<K>, Arc<Context>) -> F,
+    F: Future<Output = Result<Visit<K::Status>, Error>>,
+{
+    let visit = reconcile(Arc::clone(object), Arc::clone(cx)).await?;
+    let generation = object.meta().generation.unwrap_or_default();
+    let previous = object.status().map(K::conditions).unwrap_or_default();
+    if let Some(conditions) = outcome::conditions(&visit.outcome, &visit.conditions, previous, generation, cx.clock.now()) {
+        let event = event(&visit.outcome, previous, &conditions);
+        let mut new = visit.status;
+        K::complete(&mut new, generation, conditions);
+        if status::write(object.as_ref(), &new, written, cx).await?
+            && let Some(event) = event
+        {
+            publish(object.as_ref(), &event, cx).await;
+        }
+    }
+    Ok((visit.outcome.label(), visit.outcome.next_visit()))
+}
+
+/// One event per change of state: Ready's status or reason is another than before.
+fn event(
+    outcome: &Outcome,
+    previous: &[Condition],
+    new: &[Condition],
+) -> Option<Event> {
+    let ready = |conditions: &[Condition]| {
+        let ready = conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
+        ready.map(|ready| (ready.status.clone(), ready.reason.clone(), ready.message.clone()))
+    };
+    let (status, reason, message) = ready(new)?;
+    let changed = ready(previous).is_none_or(|(old_status, old_reason, _)| (old_status, old_reason) != (status.clone(), reason.clone()));
+    if !changed || matches!(outcome, Outcome::Progressing { .. }) {
+        return None;
+    }
+    let type_ = if outcome.is_warning() { EventType::Warning } else { EventType::Normal };
+    Some(Event { type_, reason, note: Some(message), action: "Reconcile".into(), secondary: None })
+}
+
+async fn publish<K: Kind>(object: &K, event: &Event, cx: &Context) {
+    // A lost event loses nothing: the condition says the same.
+    if let Err(error) = cx.recorder.publish(event, &object.object_ref(&())).await {
+        tracing::debug!(error = &error as &dyn std::error::Error, "an event was not recorded");
+    }
+}
+
+/// The objects of a kind that the cache holds in a namespace.
+pub(crate) fn in_namespace<K: Kind>(cache: &kube::runtime::reflector::Store<DeserializeGuard<K>>, namespace: &str) -> Vec<Arc<DeserializeGuard<K>>> {
+    cache.state().into_iter().filter(|object| object.meta().namespace.as_deref() == Some(namespace)).collect()
+}
+
+/// One object of the cache.
+pub(crate) fn cached<K: Kind>(cache: &kube::runtime::reflector::Store<DeserializeGuard<K>>, namespace: &str, name: &str) -> Option<K> {
+    let object = cache.get(&ObjectRef::<DeserializeGuard<K>>::new(name).within(namespace))?;
+    object.0.as_ref().ok().cloned()
+}
+
+/// An API for the object's namespace.
+pub(crate) fn api<K: Kind>(object: &K, cx: &Context) -> Api<K> {
+    Api::namespaced(cx.client.clone(), &object.namespace().unwrap_or_default())
+}

@@ -1,0 +1,40 @@
+//! What the driver asks of a kind.
+
+use std::fmt::Debug;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{Resource, core::NamespaceResourceScope};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::streams::Source;
+
+/// A kind of ours: it refers to one integration and has a status with conditions.
+pub(crate) trait Kind:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
+    /// The status.
+    type Status: Clone + Debug + Default + PartialEq + Serialize + Send + Sync;
+
+    /// The kind's name.
+    const KIND: &'static str;
+    /// What a change of an object of this kind is told as.
+    const SOURCE: Source;
+
+    /// Has an object of this kind to look when something happens to its integration's `source`?
+    fn depends_on(source: Source) -> bool;
+
+    /// The integration that the object belongs to.
+    fn integration(&self) -> String;
+
+    /// The status as the API server has it.
+    fn status(&self) -> Option<&Self::Status>;
+
+    /// Replaces the status, where the cache is known to lag behind what was written.
+    fn set_status(&mut self, status: Self::Status);
+
+    /// The conditions of a status.
+    fn conditions(status: &Self::Status) -> &[Condition];
+
+    /// Puts in what every status has.
+    fn complete(status: &mut Self::Status, generation: i64, conditions: Vec<Condition>);
+}

@@ -1,0 +1,41 @@
+//! What a policy depends on: its app, its mapping, a rival, and what the store remembers of the last pass.
+
+use kube::ResourceExt as _;
+
+use crate::{
+    api::ProvisioningPolicy,
+    controller::{
+        app::{self, App},
+        attribute_mapping::{self, Effective},
+        context::Context,
+        driver::Error,
+        rivals,
+    },
+    domain::{hash::ShortHash, id::IntegrationKey, report::ProvisionReport},
+};
+
+pub(super) struct Found {
+    pub(super) key: IntegrationKey,
+    /// The name of an older policy for the same integration, which counts instead.
+    pub(super) older: Option<String>,
+    pub(super) app: App,
+    pub(super) mapping: Effective,
+    /// Grows with every change to a person.
+    pub(super) directory_revision: i64,
+    /// The last pass and what it was made for.
+    pub(super) last_pass: Option<(ProvisionReport, ShortHash)>,
+}
+
+pub(super) async fn run(policy: &ProvisioningPolicy, cx: &Context) -> Result<Found, Error> {
+    let namespace = policy.namespace().unwrap_or_default();
+    let integration = &policy.spec.integration_ref.name;
+    let key = IntegrationKey::new(namespace.clone(), integration.clone());
+    Ok(Found {
+        older: rivals::older(&cx.caches.policies, policy),
+        app: app::find(&namespace, integration, cx),
+        mapping: attribute_mapping::effective(&namespace, integration, cx),
+        directory_revision: cx.store.directory_revision(&key.organisation).await?,
+        last_pass: cx.store.last_pass(&key, &policy.uid().unwrap_or_default()).await?,
+        key,
+    })
+}

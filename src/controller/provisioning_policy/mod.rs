@@ -1,0 +1,66 @@
+//! ProvisioningPolicy: what flows between the directory and an app. Runs passes towards the app; imports are ImportRuns.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::{
+    context::Context,
+    driver::{Error, Visit},
+    kind::Kind,
+    streams::Source,
+};
+use crate::api::{ProvisioningPolicy, ProvisioningPolicyStatus};
+
+mod apply;
+mod dereference;
+mod rules;
+mod status;
+mod validate;
+
+pub(crate) use rules::{ImportPolicy, import_policy};
+
+pub(crate) async fn reconcile(policy: Arc<ProvisioningPolicy>, cx: Arc<Context>) -> Result<Visit<ProvisioningPolicyStatus>, Error> {
+    let found = dereference::run(&policy, &cx).await?;
+    let valid = match validate::run(&policy, &found) {
+        Ok(valid) => valid,
+        Err(obstacle) => return Ok(status::obstacle(&policy, obstacle)),
+    };
+    let pass = apply::run(&policy, &valid, &found, &cx);
+    Ok(status::run(&policy, &valid, &pass, cx.clock.now()))
+}
+
+impl Kind for ProvisioningPolicy {
+    type Status = ProvisioningPolicyStatus;
+
+    const KIND: &'static str = "ProvisioningPolicy";
+    const SOURCE: Source = Source::ProvisioningPolicy;
+
+    fn depends_on(source: Source) -> bool {
+        match source {
+            Source::AppIntegration | Source::AttributeMapping | Source::ProvisioningPolicy | Source::Job | Source::Directory => true,
+            Source::ImportSchedule | Source::ImportRun => false,
+        }
+    }
+
+    fn integration(&self) -> String {
+        self.spec.integration_ref.name.clone()
+    }
+
+    fn status(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+
+    fn set_status(&mut self, status: Self::Status) {
+        self.status = Some(status);
+    }
+
+    fn conditions(status: &Self::Status) -> &[Condition] {
+        &status.conditions
+    }
+
+    fn complete(status: &mut Self::Status, generation: i64, conditions: Vec<Condition>) {
+        status.observed_generation = Some(generation);
+        status.conditions = conditions;
+    }
+}

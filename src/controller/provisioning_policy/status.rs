@@ -1,0 +1,223 @@
+//! What is said of a ProvisioningPolicy. Pure.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{
+    apply::Pass,
+    validate::{Obstacle, Valid},
+};
+use crate::{
+    api::{
+        ConditionType, ProvisioningPolicy, ProvisioningPolicyStatus, Reason,
+        conditions::{ConditionSpec, Status},
+        provisioning_policy::{HeldClass, HeldStatus, ProvisionCountsStatus, ProvisionPlanStatus},
+    },
+    controller::{
+        driver::Visit,
+        numbers::{count, safeguards, whole_seconds},
+        outcome::Outcome,
+        reasons,
+    },
+    domain::{
+        counts::ProvisionCounts,
+        report::{ActionClass, ProvisionEnd, ProvisionReport},
+        safeguard::{self, Verdict},
+    },
+};
+
+/// How often an object that waits is looked at although nothing has told of a change.
+const WAITING: Duration = Duration::from_secs(60);
+/// How often a pass that is under way is asked after; its end is told of.
+const UNDER_WAY: Duration = Duration::from_secs(10);
+
+pub(super) fn obstacle(policy: &ProvisioningPolicy, obstacle: Obstacle) -> Visit<ProvisioningPolicyStatus> {
+    let accepted = |status, reason, message: &str| ConditionSpec::new(ConditionType::Accepted, status, reason, message);
+    let (outcome, condition) = match obstacle {
+        Obstacle::Conflict { older } => {
+            let message = format!("the ProvisioningPolicy `{older}` is older and counts for this integration; delete one of the two");
+            let condition = accepted(Status::False, Reason::ConflictingPolicy, &message);
+            (Outcome::invalid(Reason::ConflictingPolicy, message), condition)
+        }
+        Obstacle::Invalid { message } => {
+            let condition = accepted(Status::False, Reason::InvalidSpec, &message);
+            (Outcome::invalid(Reason::InvalidSpec, message), condition)
+        }
+        Obstacle::AppNotReady { message, .. } => {
+            let condition = accepted(Status::True, Reason::Succeeded, "the policy counts for its integration");
+            (Outcome::Waiting { reason: Reason::IntegrationNotReady, message, after: WAITING }, condition)
+        }
+        Obstacle::AppUnknown => {
+            let condition = accepted(Status::True, Reason::Succeeded, "the policy counts for its integration");
+            (Outcome::Progressing { message: "waiting for the app to be tested".to_owned(), after: WAITING }, condition)
+        }
+    };
+    // What the last pass did stays true.
+    Visit { outcome, conditions: vec![condition], status: policy.status.clone().unwrap_or_default() }
+}
+
+pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: Timestamp) -> Visit<ProvisioningPolicyStatus> {
+    let mut status = ProvisioningPolicyStatus {
+        last_handled_request: pass.request.clone().or_else(|| policy.status.as_ref().and_then(|status| status.last_handled_request.clone())),
+        ..ProvisioningPolicyStatus::default()
+    };
+    let accepted = ConditionSpec::holds(ConditionType::Accepted, Reason::Succeeded, "the policy counts for its integration");
+    let mut conditions = vec![accepted];
+    let outcome = match (&pass.report, &valid.rules) {
+        (_, None) => {
+            let message = "nothing flows to this app (there is no spec.toApp); imports use spec.toDirectory".to_owned();
+            Outcome::Settled { reason: Reason::Succeeded, message, recheck: Duration::from_secs(3600) }
+        }
+        (None, Some(_)) => match &pass.error {
+            Some(error) if !pass.running => Outcome::Waiting { reason: Reason::StoreUnavailable, message: error.clone(), after: WAITING },
+            _ => Outcome::Progressing { message: "the first pass for these inputs is under way".to_owned(), after: UNDER_WAY },
+        },
+        (Some(report), Some(_)) => {
+            fill(&mut status, report);
+            conditions.extend(of_report(report));
+            outcome(policy, valid, report, now)
+        }
+    };
+    let outcome = match outcome {
+        Outcome::Settled { .. } if pass.running => Outcome::Progressing { message: "a pass is under way".to_owned(), after: UNDER_WAY },
+        other => other,
+    };
+    Visit { outcome, conditions, status }
+}
+
+fn outcome(policy: &ProvisioningPolicy, valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
+    if let ProvisionEnd::AppFailed { reason, message } = &report.end {
+        let _ = reason;
+        return Outcome::Waiting { reason: Reason::IntegrationNotReady, message: message.clone(), after: WAITING };
+    }
+    if let Some(message) = held_message(report) {
+        return Outcome::Held { reason: Reason::AwaitingApproval, message, run: false };
+    }
+    if let Some(name) = &valid.broken_mapping {
+        let message = format!("the AttributeMapping `{name}` does not compile: creates and updates wait, deactivations go on");
+        return Outcome::Waiting { reason: Reason::MappingNotReady, message, after: WAITING };
+    }
+    let recheck = until_due(report, now);
+    let spec = &valid.app.integration.spec;
+    let (reason, message) = match &report.end {
+        _ if spec.suspend => (Reason::Suspended, format!("the AppIntegration is suspended; {}", planned(report))),
+        ProvisionEnd::PlanOnly => (Reason::PlanOnly, format!("mode is Plan: nothing was written; {}", planned(report))),
+        _ => (Reason::Succeeded, applied(report)),
+    };
+    let _ = policy;
+    Outcome::Settled { reason, message, recheck }
+}
+
+/// When the next pass is due without anything having changed: the next attempt of a failed person, or the hour.
+fn until_due(report: &ProvisionReport, now: Timestamp) -> Duration {
+    let hour = report.finished.saturating_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
+    let due = report.next_attempt.map_or(hour, |next| next.min(hour));
+    Duration::try_from(due.duration_since(now)).unwrap_or_default().max(Duration::from_secs(1))
+}
+
+fn planned(report: &ProvisionReport) -> String {
+    let ProvisionCounts { create, adopt, update, deactivate, reactivate, unchanged } = report.plan;
+    format!(
+        "planned: {create} to create, {adopt} to take over, {update} to update, {deactivate} to deactivate, {reactivate} to reactivate; \
+         {unchanged} unchanged"
+    )
+}
+
+fn applied(report: &ProvisionReport) -> String {
+    let ProvisionCounts { create, adopt, update, deactivate, reactivate, .. } = report.applied;
+    format!(
+        "last change: {create} created, {adopt} taken over, {update} updated, {deactivate} deactivated, {reactivate} reactivated; \
+         {} failed, {} undecided",
+        report.failed, report.undecided
+    )
+}
+
+fn of_report(report: &ProvisionReport) -> Vec<ConditionSpec> {
+    let provisioned = match (&report.end, report.failed, report.undecided) {
+        (ProvisionEnd::PlanOnly, ..) => ConditionSpec::fails(ConditionType::Provisioned, Reason::PlanOnly, planned(report)),
+        (ProvisionEnd::AppFailed { reason, message }, ..) => {
+            ConditionSpec::fails(ConditionType::Provisioned, reasons::named(reason), message.clone())
+        }
+        (ProvisionEnd::Stopped { .. }, ..) => {
+            ConditionSpec::fails(ConditionType::Provisioned, Reason::Suspended, "the pass was stopped before its next write")
+        }
+        (ProvisionEnd::Done, 0, 0) if report.held.is_empty() => {
+            ConditionSpec::holds(ConditionType::Provisioned, Reason::Succeeded, "everybody who should have an account has it")
+        }
+        (ProvisionEnd::Done, 0, undecided) if report.held.is_empty() => {
+            let message = format!("for {undecided} people it cannot be decided whether they are assigned; they neither gain nor lose by it");
+            ConditionSpec::fails(ConditionType::Provisioned, Reason::DependencyNotReady, message)
+        }
+        (ProvisionEnd::Done, failed, _) if report.held.is_empty() => {
+            let message = format!("{failed} people could not be provisioned; they are tried again by themselves, the others are done");
+            ConditionSpec::fails(ConditionType::Provisioned, Reason::AccountsFailed, message)
+        }
+        (ProvisionEnd::Done, ..) => {
+            ConditionSpec::fails(ConditionType::Provisioned, Reason::AwaitingApproval, held_message(report).unwrap_or_default())
+        }
+    };
+    let tripped = report.held.first().zip(held_message(report)).map(|(held, message)| {
+        let reason = match held.class {
+            ActionClass::Removals => Reason::DeactivationLimitExceeded,
+            ActionClass::Updates => Reason::UpdateLimitExceeded,
+            ActionClass::Creates => Reason::CreateLimitExceeded,
+        };
+        ConditionSpec::holds(ConditionType::SafeguardTripped, reason, message)
+    });
+    std::iter::once(provisioned).chain(tripped).collect()
+}
+
+/// The arithmetic of what is held.
+fn held_message(report: &ProvisionReport) -> Option<String> {
+    if report.held.is_empty() {
+        return None;
+    }
+    let tripped = report.safeguards.iter().filter(|result| result.verdict == Verdict::Tripped).map(safeguard::arithmetic);
+    let arithmetic: Vec<String> = tripped.collect();
+    let classes: Vec<&str> = report.held.iter().map(|held| held.class.as_str()).collect();
+    Some(format!(
+        "{} Held as a whole: {}. Put the source, the policy or the limit right; a new plan is made then.",
+        arithmetic.join(" "),
+        classes.join(", ")
+    ))
+}
+
+fn fill(status: &mut ProvisioningPolicyStatus, report: &ProvisionReport) {
+    let ProvisionCounts { create, adopt, update, deactivate, reactivate, unchanged } = report.plan;
+    status.plan = Some(ProvisionPlanStatus {
+        digest: report.digest.map(|digest| digest.to_string()),
+        create: count(create),
+        adopt: count(adopt),
+        update: count(update),
+        deactivate: count(deactivate),
+        reactivate: count(reactivate),
+        unchanged: count(unchanged),
+    });
+    let ProvisionCounts { create, adopt, update, deactivate, reactivate, unchanged } = report.applied;
+    status.applied = Some(ProvisionCountsStatus {
+        create: count(create),
+        adopt: count(adopt),
+        update: count(update),
+        deactivate: count(deactivate),
+        reactivate: count(reactivate),
+        unchanged: count(unchanged),
+    });
+    status.held = report
+        .held
+        .iter()
+        .map(|held| HeldStatus {
+            class: match held.class {
+                ActionClass::Creates => HeldClass::Creates,
+                ActionClass::Updates => HeldClass::Updates,
+                ActionClass::Removals => HeldClass::Removals,
+            },
+            count: count(held.count),
+        })
+        .collect();
+    status.safeguards = safeguards(&report.safeguards);
+    status.failed = Some(count(report.failed));
+    status.undecided = Some(count(report.undecided));
+    status.next_attempt_time = report.next_attempt.map(|next| Time(whole_seconds(next)));
+}

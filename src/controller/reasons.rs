@@ -1,0 +1,30 @@
+//! Reasons for failures of others, and what a reader can do about each.
+
+use crate::{api::Reason, connector::AppError, engine};
+
+/// The reason that conditions give for a failed app (promise C4).
+pub(crate) fn of_app(error: &AppError) -> Reason {
+    named(engine::app_failure_reason(error))
+}
+
+/// A reason by its word, as runs store it.
+pub(crate) fn named(word: &str) -> Reason {
+    Reason::parse(word).unwrap_or(Reason::Unreachable)
+}
+
+/// What the reader can do.
+pub(crate) fn advice(reason: Reason) -> &'static str {
+    match reason {
+        Reason::SecretNotFound => "Create the Secret; it is looked for every minute.",
+        Reason::SecretKeyMissing => "Put the token under that key; the Secret is read every minute.",
+        Reason::SecretNotConsenting => "Nothing was sent.",
+        Reason::Unauthorized => "Put a valid token into the Secret; it is tested as soon as it changes.",
+        Reason::Forbidden => "Give the token's owner the right to read and manage users in the app.",
+        Reason::Unreachable => "Check baseURL, DNS, network policies and the app; it is tried again by itself.",
+        Reason::TlsVerificationFailed => "Verification cannot be turned off: name a private CA in spec.tls, or have the certificate renewed.",
+        Reason::RateLimited => "It is tried again when the app allows it; a lower spec.rateLimit avoids this.",
+        Reason::NotScim => "Check that baseURL is the SCIM base, such as https://chat.example.com/scim/v2.",
+        Reason::InvalidSpec => "Edit the spec.",
+        _ => "",
+    }
+}

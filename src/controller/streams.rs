@@ -1,0 +1,135 @@
+//! One watch per kind, one bus for all that happens. The cache is up to date before anybody is told, so that whoever is
+//! told reads what has changed. Unstable features of kube are used here and nowhere else.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use futures::{Stream, StreamExt as _, stream::BoxStream};
+use kube::{
+    Api, Client, ResourceExt as _,
+    core::DeserializeGuard,
+    runtime::{
+        WatchStreamExt as _,
+        reflector::{self, ObjectRef, Store},
+        watcher,
+    },
+};
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
+
+use super::kind::Kind;
+use crate::api::names::REQUESTED_AT;
+
+/// How many objects a list page holds.
+const PAGE_SIZE: u32 = 200;
+/// How much may happen before a slow listener is told to look at everything.
+const BUS_CAPACITY: usize = 4096;
+
+/// What something happened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    AppIntegration,
+    AttributeMapping,
+    ProvisioningPolicy,
+    ImportSchedule,
+    ImportRun,
+    /// A check, an import or a pass is over.
+    Job,
+    /// People of the organisation have changed.
+    Directory,
+}
+
+/// Something has happened that other objects of the integration may depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Touched {
+    pub(crate) source: Source,
+    pub(crate) namespace: String,
+    /// `None`: all integrations of the namespace.
+    pub(crate) integration: Option<String>,
+}
+
+/// Where everything that happens is told.
+#[derive(Clone)]
+pub(crate) struct Bus(broadcast::Sender<Touched>);
+
+impl Bus {
+    pub(crate) fn new() -> Self {
+        Self(broadcast::channel(BUS_CAPACITY).0)
+    }
+
+    pub(crate) fn tell(&self, touched: Touched) {
+        // Nobody listens only before the controllers have started.
+        let _no_listener = self.0.send(touched);
+    }
+
+    /// The objects of kind `K` that depend on what happens.
+    pub(crate) fn dependents<K: Kind>(&self, cache: Store<DeserializeGuard<K>>) -> impl Stream<Item = ObjectRef<DeserializeGuard<K>>> + use<K> {
+        BroadcastStream::new(self.0.subscribe()).flat_map(move |message| {
+            let concerned: Vec<_> = match message {
+                Ok(touched) if !K::depends_on(touched.source) => Vec::new(),
+                Ok(touched) => cache.state().iter().filter(|object| concerns::<K>(object, &touched)).map(reference).collect(),
+                // Something was missed: everybody looks.
+                Err(BroadcastStreamRecvError::Lagged(_)) => cache.state().iter().map(reference).collect(),
+            };
+            futures::stream::iter(concerned)
+        })
+    }
+}
+
+fn reference<K: Kind>(object: &Arc<DeserializeGuard<K>>) -> ObjectRef<DeserializeGuard<K>> {
+    ObjectRef::from_obj(object.as_ref())
+}
+
+fn concerns<K: Kind>(object: &DeserializeGuard<K>, touched: &Touched) -> bool {
+    let Ok(object) = &object.0 else { return false };
+    object.namespace().as_deref() == Some(&touched.namespace)
+        && touched.integration.as_ref().is_none_or(|integration| *integration == object.integration())
+}
+
+/// The cache of a kind and the objects of it that have to be looked at.
+pub(crate) struct Feed<K: Kind> {
+    pub(crate) cache: Store<DeserializeGuard<K>>,
+    pub(crate) changes: BoxStream<'static, Result<DeserializeGuard<K>, watcher::Error>>,
+}
+
+/// Watches a kind. An object has to be looked at when its spec, its finalizers or our annotation have changed, not for
+/// labels, foreign annotations or the status that we write ourselves (D2).
+pub(crate) fn watch<K: Kind>(client: &Client, bus: &Bus) -> Feed<K> {
+    let (cache, writer) = reflector::store();
+    let config = watcher::Config::default().page_size(PAGE_SIZE);
+    let bus = bus.clone();
+    let changes = watcher(Api::<DeserializeGuard<K>>::all(client.clone()), config)
+        .default_backoff()
+        .modify(|object| {
+            if let Ok(object) = &mut object.0 {
+                object.meta_mut().managed_fields = None;
+            }
+        })
+        .reflect(writer)
+        .touched_objects()
+        .inspect(move |event| {
+            if let Ok(DeserializeGuard(Ok(object))) = event
+                && let Some(namespace) = object.namespace()
+            {
+                bus.tell(Touched { source: K::SOURCE, namespace, integration: Some(object.integration()) });
+            }
+        })
+        .predicate_filter(|object: &DeserializeGuard<K>| Some(what_matters(object)), kube::runtime::predicates::Config::default())
+        .boxed();
+    Feed { cache, changes }
+}
+
+fn what_matters<K: Kind>(object: &DeserializeGuard<K>) -> u64 {
+    use kube::Resource as _;
+    let mut hasher = DefaultHasher::new();
+    let meta = object.meta();
+    meta.generation.hash(&mut hasher);
+    meta.finalizers.hash(&mut hasher);
+    meta.deletion_timestamp.is_some().hash(&mut hasher);
+    meta.annotations.as_ref().and_then(|annotations| annotations.get(REQUESTED_AT)).hash(&mut hasher);
+    // A broken object that is repaired without a new generation is looked at again.
+    object.0.is_ok().hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,265 @@
+//! Records without a link: matched, then linked, created or put into the queue (TD-5, TD-6, MT-1 to MT-7).
+
+use super::{
+    Evidence, ImportRules,
+    flow::{Flow, Turn, flow},
+    settled,
+};
+use crate::domain::{
+    id::PersonId,
+    import_plan::{AccountWrite, CandidateWrite, ImportAction, KnownAccount, LinkWrite, MappedRecord, PendingReason, PersonWrite},
+    matching::{PersonHit, Proposal, propose},
+    person::PersonState,
+};
+
+/// Decides about a record that has no link.
+pub(super) fn decide(evidence: Evidence<'_>, rules: &ImportRules) -> ImportAction {
+    let mapped = match readable(evidence) {
+        Ok(mapped) => mapped,
+        Err(action) => return *action,
+    };
+    match propose(mapped, evidence.candidates, rules.matching) {
+        Proposal::Ambiguous => pending(evidence, None, PendingReason::Ambiguous),
+        Proposal::Exact(_) if record_is_one_of_several(evidence, rules) => pending(evidence, None, PendingReason::Ambiguous),
+        Proposal::Exact(hit) => exact(evidence, mapped, hit, rules),
+        // Two records that would become people with one username, or that one person would be found by.
+        Proposal::New if evidence.user_name_twice || record_is_one_of_several(evidence, rules) => {
+            pending(evidence, None, PendingReason::Ambiguous)
+        }
+        Proposal::New => new(evidence, mapped, rules),
+    }
+}
+
+/// Decides about a record whose access Joinery has removed. It does not find its way back to anybody by itself: neither to
+/// the person whose account it was (MT-1) nor to somebody else (TA-4).
+pub(super) fn formerly(evidence: Evidence<'_>, known: &KnownAccount) -> ImportAction {
+    match readable(evidence) {
+        Ok(_) => pending(evidence, Some(known.person.id), PendingReason::AlreadyLinked),
+        Err(action) => *action,
+    }
+}
+
+/// The mapped record, or what becomes of one that is inactive (TD-5) or could not be mapped.
+fn readable(evidence: Evidence<'_>) -> Result<&MappedRecord, Box<ImportAction>> {
+    let staged = &evidence.row.staged;
+    let left_as_it_is = ImportAction { candidate: settled(evidence.row), ..ImportAction::keep(staged.app_id.clone()) };
+    match &staged.mapped {
+        _ if !staged.active => Err(Box::new(ImportAction { ignored: true, ..left_as_it_is })),
+        Ok(mapped) => Ok(mapped),
+        Err(failure) => Err(Box::new(ImportAction { failed: Some(*failure), ..left_as_it_is })),
+    }
+}
+
+/// Several records that one person would be found by (MT-5). Told by one criterion alone, which at worst lets a record
+/// wait that could have been linked.
+fn record_is_one_of_several(evidence: Evidence<'_>, rules: &ImportRules) -> bool {
+    (rules.matching.user_name && evidence.user_name_twice) || (rules.matching.email && evidence.email_twice)
+}
+
+fn exact(evidence: Evidence<'_>, mapped: &MappedRecord, hit: &PersonHit, rules: &ImportRules) -> ImportAction {
+    let person = hit.person.id;
+    if hit.linked_here {
+        return pending(evidence, Some(person), PendingReason::AlreadyLinked);
+    }
+    if !rules.confirmation.exact_automatic {
+        return pending(evidence, Some(person), PendingReason::ExactMatchManual);
+    }
+    let flow = match rules.sourcing.filter(|_| !hit.sourced_elsewhere) {
+        Some(sourcing) => flow(&hit.person, mapped, Turn::Arrived, sourcing, evidence, rules),
+        None => Flow { person: PersonWrite::Keep, pending: None, return_open: false },
+    };
+    match flow.pending {
+        // The record stays without a link: who accepts it later finds everything as it was.
+        Some(reason) => pending(evidence, Some(person), reason),
+        None => link(evidence, person, flow.person, !flow.return_open),
+    }
+}
+
+fn new(evidence: Evidence<'_>, mapped: &MappedRecord, rules: &ImportRules) -> ImportAction {
+    let staged = &evidence.row.staged;
+    // TD-6: unique whatever `caseSensitive` says. Somebody who gives the name up in this import still has it.
+    if !evidence.candidates.by_user_name.is_empty() {
+        return pending(evidence, None, PendingReason::UserNameTaken);
+    }
+    let id = PersonId::derive(&rules.integration, &staged.app_id);
+    // The person whom this record once created, and who is somebody else's match by now, is not created again.
+    if evidence.candidates.by_email.iter().any(|hit| hit.person.id == id) {
+        return pending(evidence, Some(id), PendingReason::AlreadyLinked);
+    }
+    if !rules.confirmation.new_automatic {
+        return pending(evidence, None, PendingReason::NewPersonManual);
+    }
+    let state = if rules.confirmation.activate_new { PersonState::Active } else { PersonState::Staged };
+    link(evidence, id, PersonWrite::Create { id, state, profile: mapped.profile.clone() }, true)
+}
+
+fn link(evidence: Evidence<'_>, person: PersonId, write: PersonWrite, active: bool) -> ImportAction {
+    let staged = &evidence.row.staged;
+    ImportAction {
+        account: AccountWrite::Seen { hash: Some(staged.hash), active },
+        link: LinkWrite::Create { person },
+        person: write,
+        candidate: settled(evidence.row),
+        ..ImportAction::keep(staged.app_id.clone())
+    }
+}
+
+fn pending(evidence: Evidence<'_>, proposal: Option<PersonId>, reason: PendingReason) -> ImportAction {
+    ImportAction { candidate: CandidateWrite::Put { proposal, reason }, ..ImportAction::keep(evidence.row.staged.app_id.clone()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{
+        Confirmation, decide,
+        testing::{decided, hit, id, linked, manual, person, reactivating, record, rules},
+    };
+    use super::*;
+    use crate::domain::{
+        import_plan::{RecordFailure, StagedRow},
+        link::LinkState,
+        matching::{Candidates, MatchingRules},
+        person::{
+            Person,
+            PersonState::{Active, Deactivated, Staged, Suspended},
+        },
+    };
+
+    fn waits(action: &ImportAction, proposal: Option<PersonId>, reason: PendingReason, why: &str) {
+        let expected = ImportAction { candidate: CandidateWrite::Put { proposal, reason }, ..ImportAction::keep(action.app_id.clone()) };
+        assert_eq!(*action, expected, "{why}");
+    }
+
+    #[test]
+    fn an_inactive_record_is_ignored_and_an_unmapped_one_fails() {
+        let ignored = decided(&record("ada").inactive().waiting(), &[hit("ada")], &rules());
+        assert!(ignored.ignored && ignored.candidate == CandidateWrite::Remove && !ignored.changes_directory());
+        let failed = decided(&record("ada").unmapped(), &[hit("ada")], &rules());
+        assert_eq!(failed.failed, Some(RecordFailure::Mapping));
+        assert_eq!(failed.account, AccountWrite::Keep, "an unlinked record has no account");
+    }
+
+    #[test]
+    fn a_new_person_is_created_active_or_staged() {
+        for (activate_new, state) in [(true, Active), (false, Staged)] {
+            let confirmation = Confirmation { activate_new, ..rules().confirmation };
+            let action = decided(&record("ada").waiting(), &[], &ImportRules { confirmation, ..rules() });
+            let PersonWrite::Create { id: created, state: given, profile } = &action.person else { panic!("{action:?}") };
+            assert_eq!((*created, *given, profile.user_name()), (id("ada"), state, Some("ada")));
+            assert_eq!((action.link, action.candidate.clone()), (LinkWrite::Create { person: id("ada") }, CandidateWrite::Remove));
+            assert!(matches!(action.account, AccountWrite::Seen { hash: Some(_), active: true }));
+            assert_eq!(action.counts().new, 1);
+        }
+    }
+
+    #[test]
+    fn by_hand_means_that_the_directory_stays_untouched() {
+        waits(&decided(&record("ada"), &[hit("ada")], &manual()), Some(id("ada")), PendingReason::ExactMatchManual, "exact");
+        waits(&decided(&record("ada"), &[], &manual()), None, PendingReason::NewPersonManual, "new");
+        let again = decided(&record("ada").waiting(), &[], &manual());
+        waits(&again, None, PendingReason::NewPersonManual, "counted pending in each run");
+    }
+
+    #[test]
+    fn an_exact_match_is_linked_and_attributes_flow_if_nobody_else_is_the_source() {
+        let action = decided(&record("ada").titled("boss"), &[hit("ada")], &rules());
+        assert_eq!(action.link, LinkWrite::Create { person: id("ada") });
+        assert!(
+            matches!(&action.person, PersonWrite::Change { profile: Some(profile), state: None, .. } if profile.text("title") == Some("boss"))
+        );
+        assert_eq!((action.counts().matched, action.counts().updated), (1, 1));
+
+        let elsewhere = PersonHit { sourced_elsewhere: true, ..hit("ada") };
+        let no_source = ImportRules { sourcing: None, ..rules() };
+        for (hit, rules) in [(elsewhere, rules()), (hit("ada"), no_source)] {
+            let action = decided(&record("ada").titled("boss"), &[hit], &rules);
+            assert_eq!((action.link, action.person), (LinkWrite::Create { person: id("ada") }, PersonWrite::Keep));
+        }
+    }
+
+    #[test]
+    fn someone_who_left_comes_back_with_a_new_account_only_as_the_source_allows() {
+        let left = |state| PersonHit { person: person("ada", state), ..hit("ada") };
+        let refused = decided(&record("ada"), &[left(Deactivated)], &rules());
+        assert_eq!((refused.link, refused.person), (LinkWrite::Create { person: id("ada") }, PersonWrite::Keep));
+        assert!(matches!(refused.account, AccountWrite::Seen { active: false, .. }), "the return stays open");
+        let allowed = decided(&record("ada"), &[left(Suspended)], &reactivating());
+        assert!(matches!(allowed.person, PersonWrite::Change { state: Some(Active), profile: None, .. }));
+        let unequal = decided(&record("ada").titled("boss"), &[left(Suspended)], &reactivating());
+        waits(&unequal, Some(id("ada")), PendingReason::Reactivation, "one attribute off");
+    }
+
+    #[test]
+    fn what_is_ambiguous_waits_whatever_confirmation_says() {
+        let by_email = MatchingRules { user_name: false, email: true, case_sensitive: true };
+        let linked_here = PersonHit { linked_here: true, ..hit("ada") };
+        waits(&decided(&record("ada"), &[linked_here], &rules()), Some(id("ada")), PendingReason::AlreadyLinked, "linked here");
+
+        let row = record("ada");
+        let team =
+            [hit("ada"), PersonHit { person: Person { profile: person("ada", Active).profile, ..person("bob", Active) }, ..hit("bob") }];
+        let candidates = Candidates { by_user_name: &[], by_email: &team };
+        let rules_by_email = ImportRules { matching: by_email, ..rules() };
+        let evidence = Evidence { row: &row, candidates, user_name_twice: false, email_twice: false };
+        waits(&decide(evidence, &rules_by_email).unwrap(), None, PendingReason::Ambiguous, "several people");
+
+        let one = [hit("ada")];
+        let both = ImportRules { matching: MatchingRules { user_name: true, ..by_email }, ..rules() };
+        for (why, people, user_name_twice, email_twice, rules, ambiguous) in [
+            ("exact, another record of the same username", &one[..], true, false, &rules(), true),
+            ("exact by username, the address does not matter", &one[..], false, true, &rules(), false),
+            ("new, another record of the same username", &[][..], true, false, &rules_by_email, true),
+            ("new, another record that the same person would be found by", &[][..], false, true, &rules_by_email, true),
+            ("both criteria", &one[..], false, true, &both, true),
+        ] {
+            let candidates = Candidates { by_user_name: people, by_email: people };
+            let action = decide(Evidence { row: &row, candidates, user_name_twice, email_twice }, rules).unwrap();
+            let waits = matches!(action.candidate, CandidateWrite::Put { proposal: None, reason: PendingReason::Ambiguous });
+            assert_eq!(waits, ambiguous, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_username_that_somebody_has_makes_no_new_person() {
+        let both = MatchingRules { user_name: true, email: true, case_sensitive: true };
+        let rules = ImportRules { matching: both, ..rules() };
+        let row = record("ada").says("email", json!("other@x"));
+        waits(&decided(&row, &[hit("ada")], &rules), None, PendingReason::UserNameTaken, "the address is another");
+        let sensitive = decided(&record("ada").says("userName", json!("Ada")), &[hit("ada")], &super::super::testing::rules());
+        waits(&sensitive, None, PendingReason::UserNameTaken, "usernames are unique case-insensitively (TD-6)");
+        let renamed = decided(&row, &[PersonHit { renamed_away: true, ..hit("ada") }], &rules);
+        waits(&renamed, None, PendingReason::UserNameTaken, "until the import that gives it up is over");
+    }
+
+    #[test]
+    fn an_exact_match_that_would_take_a_username_waits_unlinked() {
+        let by_email = MatchingRules { user_name: false, email: true, case_sensitive: true };
+        let row = record("ada").says("userName", json!("bob"));
+        let (ada, bob) = ([hit("ada")], [hit("bob")]);
+        let candidates = Candidates { by_user_name: &bob, by_email: &ada };
+        let rules = ImportRules { matching: by_email, ..rules() };
+        let action = decide(Evidence { row: &row, candidates, user_name_twice: false, email_twice: false }, &rules).unwrap();
+        waits(&action, Some(id("ada")), PendingReason::UserNameTaken, "the name is Bob's");
+    }
+
+    #[test]
+    fn the_person_whom_a_record_once_created_is_not_created_again() {
+        let row = record("ada");
+        let ada = [PersonHit { linked_here: true, ..hit("ada") }];
+        let candidates = Candidates { by_user_name: &[], by_email: &ada };
+        let action = decide(Evidence { row: &row, candidates, user_name_twice: false, email_twice: false }, &rules()).unwrap();
+        waits(&action, Some(id("ada")), PendingReason::AlreadyLinked, "derived ids are the same (SC-5)");
+    }
+
+    #[test]
+    fn an_account_that_joinery_removed_finds_its_way_back_to_nobody() {
+        let removed = |row: StagedRow| row.ended(LinkState::EndedByRemoval);
+        let row = removed(linked("ada", Active, false));
+        waits(&decided(&row, &[hit("ada")], &reactivating()), Some(id("ada")), PendingReason::AlreadyLinked, "same person");
+        waits(&decided(&row, &[hit("bob")], &reactivating()), Some(id("ada")), PendingReason::AlreadyLinked, "another person");
+        waits(&decided(&row, &[], &reactivating()), Some(id("ada")), PendingReason::AlreadyLinked, "nobody");
+        assert!(decided(&row.inactive(), &[], &reactivating()).ignored);
+    }
+}

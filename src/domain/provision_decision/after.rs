@@ -1,0 +1,79 @@
+//! The link after an action.
+
+use serde_json::{Map, Value};
+
+use crate::domain::{
+    account::says_active,
+    id::{AppId, PersonId},
+    link::{Link, LinkOrigin, LinkState},
+    provision_plan::{ProvisionAction, ProvisionKind},
+    scim_path::ScimPath,
+};
+
+/// The link after an action has been carried out. `resource` is the account as the app showed it, if it did; for a POST it
+/// gives the account's id. `None` if there is no link then: nothing was carried out on somebody without one, or it cannot
+/// be told which account the action was about.
+pub fn link_after(person: PersonId, action: &ProvisionAction, before: Option<&Link>, resource: Option<Value>) -> Option<Link> {
+    match &action.kind {
+        ProvisionKind::Need { .. } | ProvisionKind::Blocked { .. } => before.cloned(),
+        ProvisionKind::Create { .. } => {
+            let app_id = AppId::new(resource.as_ref()?.get("id")?.as_str()?);
+            Some(live(person, app_id, LinkOrigin::Created, shown(resource.as_ref(), true), action, resource))
+        }
+        ProvisionKind::Adopt { app_id, ours, activate, .. } => {
+            let origin = match before.filter(|link| link.app_id == *app_id) {
+                Some(link) => link.origin,
+                None if *ours => LinkOrigin::Created,
+                None => LinkOrigin::Adopted,
+            };
+            Some(live(person, app_id.clone(), origin, *activate || shown(resource.as_ref(), true), action, resource))
+        }
+        ProvisionKind::Update { changes, .. } => {
+            let before = before?;
+            // TA-9: an update never changes it.
+            let active = shown(resource.as_ref(), before.active);
+            let resource = resource.or_else(|| patched(before, changes, active));
+            Some(live(person, before.app_id.clone(), before.origin, active, action, resource))
+        }
+        ProvisionKind::Reactivate { changes, .. } => {
+            let before = before?;
+            let resource = resource.or_else(|| patched(before, changes, true));
+            Some(live(person, before.app_id.clone(), before.origin, true, action, resource))
+        }
+        ProvisionKind::Deactivate { .. } => {
+            let before = before?;
+            let resource = resource.or_else(|| patched(before, &Map::new(), false));
+            Some(Link {
+                state: LinkState::EndedByRemoval,
+                active: false,
+                written: action.written.clone(),
+                inputs: Some(action.inputs),
+                resource,
+                ..before.clone()
+            })
+        }
+    }
+}
+
+/// A live link that an assignment holds.
+fn live(person: PersonId, app_id: AppId, origin: LinkOrigin, active: bool, action: &ProvisionAction, resource: Option<Value>) -> Link {
+    let (written, inputs) = (action.written.clone(), Some(action.inputs));
+    Link { person, app_id, state: LinkState::Live, origin, assigned: true, active, written, inputs, resource }
+}
+
+/// `active` as the app showed it.
+fn shown(resource: Option<&Value>, otherwise: bool) -> bool {
+    resource.map_or(otherwise, says_active)
+}
+
+/// The account as it must look now if the app showed nothing.
+fn patched(before: &Link, changes: &Map<String, Value>, active: bool) -> Option<Value> {
+    let mut resource = before.resource.clone()?;
+    for (path, value) in changes {
+        if let Ok(path) = path.parse::<ScimPath>() {
+            path.set(&mut resource, value.clone());
+        }
+    }
+    resource.as_object_mut()?.insert("active".to_owned(), Value::Bool(active));
+    Some(resource)
+}

@@ -1,0 +1,31 @@
+//! Apply: the plan in key ranges, each in one transaction of the store.
+
+use super::{Early, ImportJob, Planned};
+use crate::{
+    domain::{counts::ImportCounts, id::AppId},
+    store::Claim,
+};
+
+/// How many actions go into one transaction: some 100 ms, so that no other app's journal waits long.
+const BATCH: u32 = 2000;
+
+impl ImportJob {
+    /// Applies the plan until it is done or the run has to stop.
+    pub(super) async fn apply(&self, claim: &Claim, planned: &Planned) -> Result<ImportCounts, Early> {
+        let mut applied = ImportCounts::default();
+        applied.unchanged = planned.counts.unchanged;
+        if planned.rows == 0 {
+            return Ok(applied);
+        }
+        let mut after: Option<AppId> = None;
+        while self.stop.cause().is_none() {
+            let decided_under = self.decided_under();
+            let Some((counts, last)) = self.store.apply_import(claim, after.as_ref(), BATCH, decided_under, self.clock.now()).await? else {
+                break;
+            };
+            applied += counts;
+            after = Some(last);
+        }
+        Ok(applied)
+    }
+}

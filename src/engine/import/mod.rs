@@ -1,0 +1,173 @@
+//! An import: observe, decide, guard, apply (architecture.md, "A run").
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+
+use super::{Mode, RunError, app_failure_reason, stop::StopToken};
+use crate::{
+    clock::SharedClock,
+    connector::{AppError, Connector},
+    domain::{
+        counts::ImportCounts,
+        hash::{Digest, ShortHash},
+        import_decision::ImportRules,
+        mapping::{Expression, Mapping},
+        report::{ImportEnd, ImportReport, Snapshot},
+        safeguard::{self, RuleResult},
+    },
+    store::{Claim, Direction, Store},
+};
+
+mod absence;
+mod apply;
+mod decide;
+mod observe;
+
+/// Everything an import needs.
+#[derive(Clone)]
+pub struct ImportJob {
+    /// Where people and plans are kept.
+    pub store: Arc<dyn Store>,
+    /// The app.
+    pub connector: Arc<dyn Connector>,
+    /// The time.
+    pub clock: SharedClock,
+    /// The policy.
+    pub rules: ImportRules,
+    /// The mapping.
+    pub mapping: Mapping,
+    /// `toDirectory.usernameFormat`.
+    pub user_name: Expression,
+    /// May the directory be changed?
+    pub mode: Mode,
+    /// The UID of the ImportRun.
+    pub object: String,
+    /// When to stop.
+    pub stop: StopToken,
+    /// Wait before a listing that was not complete is read again; grows with each attempt.
+    pub retry_pause: Duration,
+}
+
+/// A plan as it stands when it is guarded.
+struct Planned {
+    counts: ImportCounts,
+    digest: Digest,
+    /// Does the plan hold rows at all? Bookkeeping (missing-counts, pending records) is applied though nobody changes.
+    rows: u64,
+}
+
+/// What ended the run before there was a plan.
+enum Early {
+    End(ImportEnd),
+    Error(RunError),
+}
+
+impl<E: Into<RunError>> From<E> for Early {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl ImportJob {
+    /// Runs the import to its end. `Err` only if the store fails or another run has taken over; whatever the app does is
+    /// told by the report.
+    pub async fn run(&self) -> Result<ImportReport, RunError> {
+        let claim = self.store.claim(&self.rules.integration, Direction::ToDirectory, &self.object, self.clock.now()).await?;
+        self.store.set_source(&self.rules.integration, self.rules.sourcing.is_some()).await?;
+        let mut report = self.blank();
+        report.end = match self.carry_out(&claim, &mut report).await {
+            Ok(end) | Err(Early::End(end)) => end,
+            Err(Early::Error(error)) => return Err(error),
+        };
+        report.finished = self.clock.now();
+        if let ImportEnd::Stopped { by: cause @ crate::domain::report::StopCause::Shutdown } = report.end {
+            // Not over: the next process takes the same run up again.
+            return Err(RunError::Stopped(cause));
+        }
+        self.store.finish_import(&claim, &report).await?;
+        tracing::info!(
+            target: "audit",
+            integration = %self.rules.integration,
+            run = claim.run.0,
+            digest = report.digest.map(tracing::field::display),
+            end = ?report.end,
+            plan = ?report.plan,
+            applied = ?report.applied,
+            "import ended"
+        );
+        Ok(report)
+    }
+
+    async fn carry_out(&self, claim: &Claim, report: &mut ImportReport) -> Result<ImportEnd, Early> {
+        let (observed, listing) = self.observe(claim, &mut report.snapshot).await?;
+        let mut planning = self.decide(claim).await?;
+        if !listing.seen().is_empty() {
+            self.decide_absences(claim, listing.seen(), &mut planning).await?;
+        }
+        planning.add_unchanged(observed.unchanged);
+        let planned = planning.finish();
+        report.plan = planned.counts;
+        report.digest = Some(planned.digest);
+        report.safeguards = self.guard(claim, report.snapshot).await?;
+        if safeguard::is_tripped(&report.safeguards, safeguard::Rule::EmptySource) {
+            return Ok(ImportEnd::EmptySource);
+        }
+        if safeguard::tripped(&report.safeguards) {
+            return Ok(ImportEnd::Held);
+        }
+        if self.mode == Mode::Plan {
+            return Ok(ImportEnd::PlanOnly);
+        }
+        report.applied = self.apply(claim, &planned).await?;
+        if let Some(by) = self.stop.cause() {
+            return Ok(ImportEnd::Stopped { by });
+        }
+        Ok(match report.applied {
+            applied if applied.failed > 0 => ImportEnd::PartiallyApplied,
+            applied if applied.changes() == 0 => ImportEnd::NothingToDo,
+            _ => ImportEnd::Applied,
+        })
+    }
+
+    async fn guard(&self, claim: &Claim, snapshot: Snapshot) -> Result<Vec<RuleResult>, Early> {
+        let window = SignedDuration::from_secs(i64::from(self.rules.window_seconds));
+        let since = self.clock.now().saturating_sub(window).unwrap_or(jiff::Timestamp::MIN);
+        let figures = self.store.import_removals(claim, since).await?;
+        Ok(safeguard::import(figures, snapshot.records, &self.rules.limits))
+    }
+
+    /// What the hash of a record is remembered together with: an unchanged record counts only under the same mapping and
+    /// policy.
+    fn decided_under(&self) -> ShortHash {
+        let rules = &self.rules;
+        // The `Debug` text of plain settings is stable within a version; a new version reads every record once more.
+        let policy = format!(
+            "{:?} {:?} {:?} {} {}",
+            rules.matching,
+            rules.confirmation,
+            rules.sourcing,
+            rules.push_null_values,
+            self.user_name.text()
+        );
+        let mut bytes = self.mapping.digest().0.to_vec();
+        bytes.extend_from_slice(policy.as_bytes());
+        ShortHash::of(&bytes)
+    }
+
+    fn blank(&self) -> ImportReport {
+        ImportReport {
+            end: ImportEnd::NothingToDo,
+            snapshot: Snapshot::default(),
+            digest: None,
+            plan: ImportCounts::default(),
+            applied: ImportCounts::default(),
+            safeguards: Vec::new(),
+            finished: self.clock.now(),
+        }
+    }
+}
+
+fn app_failed(error: &AppError) -> Early {
+    Early::End(ImportEnd::AppFailed { reason: app_failure_reason(error).to_owned(), message: error.to_string() })
+}

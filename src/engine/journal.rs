@@ -1,0 +1,63 @@
+//! The journal's place in a pass: an intent is durable before its request leaves, results are recorded in groups, and what
+//! a crash left open is settled by looking, before anything is sent again (RU-2, B9).
+
+use std::sync::Arc;
+
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use crate::{
+    clock::SharedClock,
+    domain::id::IntentId,
+    store::{Claim, Intent, IntentResult, Result, Store, StoreError},
+};
+
+/// How many results are recorded in one transaction at most.
+const GROUP: usize = 500;
+
+/// Opens and closes the intents of one pass.
+pub struct Journal {
+    store: Arc<dyn Store>,
+    claim: Claim,
+    clock: SharedClock,
+    results: mpsc::Sender<(IntentId, IntentResult)>,
+    recorder: JoinHandle<Result<()>>,
+}
+
+impl Journal {
+    /// A journal for the claimed pass.
+    pub fn start(store: Arc<dyn Store>, claim: Claim, clock: SharedClock) -> Self {
+        let (results, waiting) = mpsc::channel(GROUP);
+        let recorder = tokio::spawn(record(Arc::clone(&store), claim.clone(), Arc::clone(&clock), waiting));
+        Self { store, claim, clock, results, recorder }
+    }
+
+    /// Returns once the intent is on disk. The store groups the intents that wait into one commit.
+    pub async fn open(&self, intent: Intent) -> Result<IntentId> {
+        let ids = self.store.open_intents(&self.claim, std::slice::from_ref(&intent), self.clock.now()).await?;
+        ids.first().copied().ok_or(StoreError::Corrupt { what: "the journal" })
+    }
+
+    /// Hands a result to the recorder. Waits for nobody but a full queue.
+    ///
+    /// # Errors
+    /// [`StoreError::LostEpoch`] if the recorder has ended early; [`Journal::finish`] says why.
+    pub async fn close(&self, intent: IntentId, result: IntentResult) -> Result<()> {
+        self.results.send((intent, result)).await.map_err(|_| StoreError::LostEpoch)
+    }
+
+    /// Waits until every result is recorded.
+    pub async fn finish(self) -> Result<()> {
+        drop(self.results);
+        // A recorder that panicked has recorded nothing more: the next run settles what it left.
+        self.recorder.await.unwrap_or(Err(StoreError::Corrupt { what: "the journal" }))
+    }
+}
+
+async fn record(store: Arc<dyn Store>, claim: Claim, clock: SharedClock, mut waiting: mpsc::Receiver<(IntentId, IntentResult)>) -> Result<()> {
+    let mut group = Vec::new();
+    while waiting.recv_many(&mut group, GROUP).await > 0 {
+        store.close_intents(&claim, &group, clock.now()).await?;
+        group.clear();
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! One action against the app, and what came of it (SC-6 to SC-9).
+
+use serde_json::{Map, Value};
+
+use super::{Early, ProvisionJob};
+use crate::{
+    connector::{AppError, AttributeChange, Lookup},
+    domain::{
+        account::Record,
+        id::{AppId, PersonId},
+        link::{Link, LinkState},
+        provision_decision,
+        provision_plan::{BlockReason, ProvisionAction, ProvisionKind},
+    },
+    store::{Claim, StoreError},
+};
+
+/// What came of an action.
+pub(super) enum Effect {
+    /// It is done; `action` is what was really done (an account that turned up at its creation was adopted).
+    Done { link: Box<Link>, action: ProvisionAction },
+    /// The account is gone in the app; it is looked up afresh by the next pass (TA-11).
+    Gone { link: Box<Link> },
+    /// It is not done, as far as anybody knows.
+    Failed(AppError),
+    /// An account turned up at its creation and cannot be taken over.
+    Blocked(BlockReason),
+}
+
+impl ProvisionJob {
+    pub(super) async fn perform(
+        &self,
+        claim: &Claim,
+        person: PersonId,
+        action: &ProvisionAction,
+        before: Option<&Link>,
+    ) -> Result<Effect, StoreError> {
+        let outcome = match &action.kind {
+            ProvisionKind::Need { resource, .. } | ProvisionKind::Create { resource } => {
+                return self.create(claim, person, action, resource, before).await;
+            }
+            ProvisionKind::Adopt { app_id, changes, activate, .. } => self.take_over(app_id, changes, *activate).await,
+            ProvisionKind::Update { app_id, changes } => self.write(app_id, before, changes).await,
+            ProvisionKind::Reactivate { app_id, changes } => self.reactivate(app_id, before, changes).await,
+            ProvisionKind::Deactivate { app_id } => match self.connector.set_active(app_id, false).await {
+                Ok(()) | Err(AppError::NotFound) => Ok(None), // SC-9: 404 leaves a tombstone like any other removal
+                Err(error) => Err(error),
+            },
+            ProvisionKind::Blocked { reason } => return Ok(Effect::Blocked(*reason)),
+        };
+        Ok(match outcome {
+            Ok(record) => done(person, action.clone(), before, record),
+            Err(AppError::NotFound) => match before {
+                Some(link) => Effect::Gone { link: Box::new(Link { state: LinkState::EndedByAbsence, active: false, ..link.clone() }) },
+                None => Effect::Failed(AppError::NotFound),
+            },
+            Err(error) => Effect::Failed(error),
+        })
+    }
+
+    async fn create(
+        &self,
+        claim: &Claim,
+        person: PersonId,
+        action: &ProvisionAction,
+        resource: &Value,
+        before: Option<&Link>,
+    ) -> Result<Effect, StoreError> {
+        let error = match self.connector.create(resource).await {
+            Ok(Some(record)) => return Ok(done(person, action.clone(), before, Some(record))),
+            Ok(None) => AppError::NoAnswer("the app did not say what it created"),
+            Err(error @ AppError::Conflict { .. }) => error,
+            Err(error) if error.outcome_unknown() => error,
+            Err(error) => return Ok(Effect::Failed(error)),
+        };
+        // SC-6, RL-5: whether the account exists now is unknown; look before a second POST.
+        let user_name = resource.get("userName").and_then(Value::as_str).unwrap_or_default();
+        let hits = match self.find_by_filter(person, user_name).await {
+            Ok(Some(hits)) => hits,
+            // Filters are not trusted: the next pass lists the app before it creates anything.
+            Ok(None) | Err(Early::Stopped(_)) => return Ok(Effect::Failed(error)),
+            Err(Early::App(lookup_error)) => return Ok(Effect::Failed(lookup_error)),
+            Err(Early::Store(error)) => return Err(error),
+        };
+        let app_ids: Vec<AppId> = hits.iter().map(|record| record.id.clone()).collect();
+        let links = self.store.links_of(&claim.integration, &app_ids).await?;
+        let need = ProvisionAction {
+            kind: ProvisionKind::Need { user_name: user_name.to_owned(), resource: resource.clone() },
+            ..action.clone()
+        };
+        let people = self.store.people(&claim.integration.organisation, &[person]).await?;
+        let Some(someone) = people.first() else { return Ok(Effect::Failed(error)) };
+        let found = provision_decision::resolve(someone, &need, &hits, &links, false, &self.rules);
+        Ok(match &found.kind {
+            ProvisionKind::Adopt { app_id, changes, activate, .. } => match self.take_over(app_id, changes, *activate).await {
+                Ok(record) => done(person, found, before, record),
+                Err(error) => Effect::Failed(error),
+            },
+            ProvisionKind::Blocked { reason } => Effect::Blocked(*reason),
+            _ => Effect::Failed(error),
+        })
+    }
+
+    async fn take_over(&self, app_id: &AppId, changes: &Map<String, Value>, activate: bool) -> Result<Option<Record>, AppError> {
+        if activate {
+            self.connector.set_active(app_id, true).await?;
+        }
+        self.write(app_id, None, changes).await
+    }
+
+    async fn reactivate(&self, app_id: &AppId, before: Option<&Link>, changes: &Map<String, Value>) -> Result<Option<Record>, AppError> {
+        self.connector.set_active(app_id, true).await?;
+        self.write(app_id, before, changes).await
+    }
+
+    async fn write(&self, app_id: &AppId, before: Option<&Link>, changes: &Map<String, Value>) -> Result<Option<Record>, AppError> {
+        let changes = attribute_changes(changes);
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let known = before.and_then(|link| link.resource.clone()).map(|resource| Record { id: app_id.clone(), resource });
+        self.connector.update(app_id, known.as_ref(), &changes).await
+    }
+
+    /// Has an action that a crash interrupted taken effect? `None`: the account is not there.
+    pub(super) async fn took_effect(&self, action: &ProvisionAction, app_id: &AppId) -> Result<Option<(bool, Record)>, AppError> {
+        let record = match self.connector.get(app_id).await? {
+            Lookup::Found(record) => record,
+            Lookup::Gone => return Ok(None),
+        };
+        let shows = |changes: &Map<String, Value>| {
+            attribute_changes(changes).iter().all(|change| match (&change.value, change.path.get(&record.resource)) {
+                (Some(wanted), Some(found)) => wanted == found,
+                (None, found) => found.is_none_or(Value::is_null),
+                (Some(_), None) => false,
+            })
+        };
+        let done = match &action.kind {
+            ProvisionKind::Adopt { changes, activate, .. } => shows(changes) && (!activate || record.active()),
+            ProvisionKind::Update { changes, .. } => shows(changes),
+            ProvisionKind::Reactivate { changes, .. } => record.active() && shows(changes),
+            ProvisionKind::Deactivate { .. } => !record.active(),
+            ProvisionKind::Need { .. } | ProvisionKind::Create { .. } | ProvisionKind::Blocked { .. } => false,
+        };
+        Ok(Some((done, record)))
+    }
+}
+
+fn done(person: PersonId, action: ProvisionAction, before: Option<&Link>, record: Option<Record>) -> Effect {
+    match provision_decision::link_after(person, &action, before, record.map(|record| record.resource)) {
+        Some(link) => Effect::Done { link: Box::new(link), action },
+        None => Effect::Failed(AppError::NotScim("the answer to a create has no id")),
+    }
+}
+
+/// Planned changes as the connector takes them. Targets were parsed when the mapping was compiled.
+fn attribute_changes(changes: &Map<String, Value>) -> Vec<AttributeChange> {
+    changes
+        .iter()
+        .filter_map(|(path, value)| {
+            let path = path.parse().ok()?;
+            Some(AttributeChange { path, value: (!value.is_null()).then(|| value.clone()) })
+        })
+        .collect()
+}

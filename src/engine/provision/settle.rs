@@ -1,0 +1,80 @@
+//! Settle: what a process that died has left open is found out by looking, before anything is sent again (RU-2).
+
+use super::{Early, ProvisionJob, lookup::Lookups};
+use crate::{
+    connector::AppError,
+    domain::{
+        account::Record,
+        id::PersonId,
+        link::Link,
+        provision_decision,
+        provision_plan::{ProvisionAction, ProvisionKind},
+    },
+    store::{Claim, IntentResult},
+};
+
+impl ProvisionJob {
+    pub(super) async fn settle(&self, claim: &Claim) -> Result<(), Early> {
+        let open = self.store.unsettled_intents(claim).await?;
+        if open.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(integration = %claim.integration, intents = open.len(), "settling what an interrupted pass has left open");
+        let creations = open.iter().filter(|(_, intent)| creation(&intent.action).is_some()).count() as u64;
+        // So many lookups of so many people: a share of 100 %, so that only a handful goes by filters.
+        let lookups = match creations {
+            0 => Lookups::by_filter(),
+            count => self.prepare_lookups(claim, count, count).await?,
+        };
+        for (id, intent) in open {
+            let result = match creation(&intent.action) {
+                Some(user_name) => self.settle_creation(claim, lookups, intent.person, &intent.action, user_name).await?,
+                None => self.settle_change(claim, intent.person, &intent.action).await?,
+            };
+            self.store.close_intents(claim, &[(id, result)], self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_creation(
+        &self,
+        claim: &Claim,
+        lookups: Lookups,
+        person: PersonId,
+        action: &ProvisionAction,
+        user_name: &str,
+    ) -> Result<IntentResult, Early> {
+        let found = self.accounts_of(claim, &lookups, &[(person, user_name)]).await?.into_iter().next().flatten().unwrap_or_default();
+        let external_id = person.to_string();
+        let ours: Vec<Record> = found.into_iter().filter(|record| record.external_id() == Some(external_id.as_str())).collect();
+        Ok(match ours.as_slice() {
+            [record] => match provision_decision::link_after(person, action, None, Some(record.resource.clone())) {
+                Some(link) => IntentResult::Done { link: Box::new(link) },
+                None => IntentResult::Void,
+            },
+            // None: the request never arrived. Several: the next decision blocks it (TA-4).
+            _ => IntentResult::Void,
+        })
+    }
+
+    async fn settle_change(&self, claim: &Claim, person: PersonId, action: &ProvisionAction) -> Result<IntentResult, Early> {
+        let Some(app_id) = action.kind.app_id() else { return Ok(IntentResult::Void) };
+        let before: Option<Link> = self.store.links_of(&claim.integration, std::slice::from_ref(app_id)).await?.into_iter().next();
+        match self.took_effect(action, app_id).await {
+            Ok(Some((true, record))) => {
+                let link = provision_decision::link_after(person, action, before.as_ref(), Some(record.resource));
+                Ok(link.map_or(IntentResult::Void, |link| IntentResult::Done { link: Box::new(link) }))
+            }
+            Ok(Some((false, _)) | None) | Err(AppError::NotFound) => Ok(IntentResult::Void),
+            Err(error) => Err(Early::App(error)),
+        }
+    }
+}
+
+/// The username of an account that is about to be created.
+fn creation(action: &ProvisionAction) -> Option<&str> {
+    match &action.kind {
+        ProvisionKind::Create { resource } => resource.get("userName").and_then(serde_json::Value::as_str),
+        _ => None,
+    }
+}

@@ -1,0 +1,154 @@
+//! What an import's decisions are made from.
+
+use super::*;
+use crate::{
+    domain::{
+        account::KnownRecords,
+        import_plan::{PendingReason, RecordFailure},
+        safeguard::RemovalFigures,
+    },
+    store::PersonKey,
+};
+
+pub(crate) async fn staged_records_come_back_in_order_with_what_is_known(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let hr = key("hr");
+    store.set_source(&hr, true).await.unwrap();
+    let wait = CandidateWrite::Put { proposal: None, reason: PendingReason::NewPersonManual };
+    import(&store, &hr, 0, &[create(&hr, "b", "ada"), ImportAction { candidate: wait, ..idle("c") }]).await;
+    let missed = ImportAction { account: AccountWrite::Missing { times: 2 }, ..idle("b") };
+    import(&store, &hr, 1, &[missed]).await;
+
+    let claim = store.claim(&hr, Direction::ToDirectory, "uid", at(2)).await.unwrap();
+    let unreadable = StagedRecord { active: false, mapped: Err(RecordFailure::Mapping), ..staged("a", "x") };
+    let records = [staged("c", "cid"), staged("b", "Ada"), unreadable];
+    store.stage(&claim, &records[..2]).await.unwrap();
+    store.stage(&claim, &records[2..]).await.unwrap();
+    let page = store.staged_page(&claim, None, 2).await.unwrap();
+    assert_eq!(page.iter().map(|row| &row.staged).collect::<Vec<_>>(), [&records[2], &records[1]]);
+    assert_eq!((&page[0].known, page[0].pending), (&None, false));
+    let known = page[1].known.clone().unwrap();
+    assert_eq!((known.person.id, known.effective_source, known.missing), (person(&hr, "b"), true, 2));
+    assert_eq!((known.person.profile, known.person.state), (profile("ada"), PersonState::Active));
+    assert_eq!((known.link.state, known.link.origin, known.link.assigned), (LinkState::Live, LinkOrigin::Import, false));
+    let rest = store.staged_page(&claim, Some(&id("b")), 9).await.unwrap();
+    assert_eq!((rest.len(), &rest[0].staged, rest[0].pending), (1, &records[0], true));
+}
+
+pub(crate) async fn records_staged_later_are_seen_too(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let claim = store.claim(&key("hr"), Direction::ToDirectory, "uid", at(0)).await.unwrap();
+    for app_id in ["m", "z", "a"] {
+        store.stage(&claim, &[staged(app_id, app_id)]).await.unwrap();
+        store.staged_page(&claim, None, 9).await.unwrap();
+    }
+    let page = store.staged_page(&claim, None, 9).await.unwrap();
+    assert_eq!(page.iter().map(|row| row.staged.app_id.as_str()).collect::<Vec<_>>(), ["a", "m", "z"]);
+}
+
+pub(crate) async fn duplicates_are_those_of_records_without_link(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let hr = key("hr");
+    import(&store, &hr, 0, &[create(&hr, "1", "ada")]).await;
+    let claim = store.claim(&hr, Direction::ToDirectory, "uid", at(1)).await.unwrap();
+    let records = [staged("1", "ada"), staged("2", "ADA"), staged("3", "bob"), staged("4", "BOB"), staged("5", "cid")];
+    store.stage(&claim, &records).await.unwrap();
+    let names = store.staged_duplicates(&claim, PersonKey::UserName).await.unwrap();
+    assert_eq!(names, ["bob".to_owned()].into());
+    let addresses = store.staged_duplicates(&claim, PersonKey::Email).await.unwrap();
+    assert_eq!(addresses, ["bob@example.org".to_owned()].into());
+}
+
+pub(crate) async fn people_are_found_by_folded_keys(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let (hr, crm) = (key("hr"), key("crm"));
+    import(&store, &hr, 0, &[create(&hr, "1", "Straße"), create(&hr, "2", "bob")]).await;
+    let keys = ["nobody".to_owned(), "strasse".to_owned(), "bob".to_owned()];
+    let hits = store.people_by_key(&hr, PersonKey::UserName, &keys).await.unwrap();
+    assert_eq!(hits.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1, 1]);
+    assert_eq!((hits[1][0].person.id, hits[1][0].linked_here), (person(&hr, "1"), true));
+    let keys = ["bob@example.org".to_owned()];
+    let hits = store.people_by_key(&crm, PersonKey::Email, &keys).await.unwrap();
+    // An integration that the store has not heard of yet has an organisation all the same.
+    assert_eq!((hits[0][0].person.id, hits[0][0].linked_here), (person(&hr, "2"), false));
+}
+
+pub(crate) async fn only_undisturbed_records_are_known(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let hr = key("hr");
+    let apps = ["fine", "missing", "ended", "again"];
+    import(&store, &hr, 0, &apps.map(|app_id| create(&hr, app_id, app_id))).await;
+    let known = store.known_records(&hr, rules()).await.unwrap();
+    assert!(apps.iter().all(|app_id| known.is_unchanged(&id(app_id), hash(app_id))));
+    let missed = ImportAction { account: AccountWrite::Missing { times: 1 }, ..idle("missing") };
+    let again = ImportAction { account: AccountWrite::Seen { hash: None, active: true }, ..idle("again") };
+    import(&store, &hr, 1, &[missed, end(person(&hr, "ended"), "ended"), again]).await;
+    let is_known = |known: &KnownRecords| apps.map(|app_id| known.is_unchanged(&id(app_id), hash(app_id)));
+    assert_eq!(is_known(&store.known_records(&hr, rules()).await.unwrap()), [true, false, false, false]);
+    assert_eq!(is_known(&store.known_records(&hr, hash("other rules")).await.unwrap()), [false; 4]);
+    // LS-4: seen → counter 0.
+    import(&store, &hr, 2, &[ImportAction { account: seen("missing"), ..idle("missing") }]).await;
+    assert_eq!(is_known(&store.known_records(&hr, rules()).await.unwrap()), [true, true, false, false]);
+    let page = store.linked_accounts(&hr, Some(&id("again")), 9).await.unwrap();
+    let read: Vec<_> = page.iter().map(|known| (known.link.app_id.as_str(), known.missing)).collect();
+    assert_eq!(read, [("fine", 0), ("missing", 0)]);
+}
+
+pub(crate) async fn the_first_source_by_name_is_the_effective_one(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let (a, b) = (key("a"), key("b"));
+    import(&store, &b, 0, &[create(&b, "1", "ada")]).await;
+    let ada = person(&b, "1");
+    let effective = async |integration: &IntegrationKey| {
+        let claim = store.claim(integration, Direction::ToDirectory, "look", at(9)).await.unwrap();
+        store.stage(&claim, &[staged("1", "ada")]).await.unwrap();
+        let staged = store.staged_page(&claim, None, 1).await.unwrap().remove(0).known.map(|known| known.effective_source);
+        let linked = store.linked_accounts(integration, None, 1).await.unwrap().pop().map(|known| known.effective_source);
+        let source = store.provision_page(integration, None, 1).await.unwrap()[0].source;
+        (staged, linked, source)
+    };
+    assert_eq!(effective(&b).await, (Some(false), Some(false), false), "no source");
+    let before = store.directory_revision(&b.organisation).await.unwrap();
+    store.set_source(&b, true).await.unwrap();
+    store.set_source(&a, true).await.unwrap();
+    let after = store.directory_revision(&b.organisation).await.unwrap();
+    assert!(after > before);
+    store.set_source(&a, true).await.unwrap();
+    assert_eq!(store.directory_revision(&b.organisation).await.unwrap(), after, "nothing changed");
+    assert_eq!(effective(&b).await, (Some(true), Some(true), true), "the only source with a link");
+    import(&store, &a, 1, &[link_to(ada, "1")]).await;
+    assert_eq!(effective(&a).await, (Some(true), Some(true), true));
+    assert_eq!(effective(&b).await, (Some(false), Some(false), false), "a has the smaller name");
+    import(&store, &a, 2, &[end(ada, "1")]).await;
+    assert_eq!(effective(&a).await, (Some(true), None, false), "a record that is back is judged as if it had never left");
+    assert_eq!(effective(&b).await, (Some(true), Some(true), true), "an ended link makes no source");
+    store.set_source(&a, false).await.unwrap();
+    assert_eq!(effective(&a).await, (Some(false), None, false));
+}
+
+pub(crate) async fn removals_are_counted_as_sets(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let hr = key("hr");
+    let all: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+    let people: Vec<_> = all.iter().map(|app_id| create(&hr, app_id, app_id)).collect();
+    import(&store, &hr, 0, &people).await;
+    let gone = |numbers: std::ops::Range<usize>| all[numbers].iter().map(|app_id| end(person(&hr, app_id), app_id)).collect::<Vec<_>>();
+    import(&store, &hr, 10, &gone(0..1)).await;
+    import(&store, &hr, 100, &gone(1..4)).await;
+    // Turned inactive: removes, but the link stays.
+    let inactive = ImportAction { account: AccountWrite::Seen { hash: None, active: false }, removes: true, ..idle("4") };
+    import(&store, &hr, 110, &[inactive]).await;
+    let claim = store.claim(&hr, Direction::ToDirectory, "uid", at(120)).await.unwrap();
+    let figures = store.import_removals(&claim, at(50)).await.unwrap();
+    assert_eq!(figures, RemovalFigures { planned: 0, removed: 4, population: 9, live: 6 });
+    let mut plan = gone(4..6);
+    plan.push(idle("9"));
+    store.plan_import(&claim, &plan).await.unwrap();
+    // S = {4, 5}, W = {1, 2, 3, 4}, L = {4, …, 9}.
+    let figures = store.import_removals(&claim, at(50)).await.unwrap();
+    assert_eq!(figures, RemovalFigures { planned: 2, removed: 5, population: 9, live: 6 });
+    let figures = store.import_removals(&claim, at(0)).await.unwrap();
+    assert_eq!(figures, RemovalFigures { planned: 2, removed: 6, population: 10, live: 6 });
+    let figures = store.import_removals(&claim, at(115)).await.unwrap();
+    assert_eq!(figures, RemovalFigures { planned: 2, removed: 2, population: 6, live: 6 });
+}

@@ -1,0 +1,146 @@
+//! Claims and results.
+
+use super::*;
+use crate::{
+    domain::id::Organisation,
+    store::{AccountCounts, PersonKey, StoreError},
+};
+
+pub(crate) async fn a_store_keeps_its_id(fixture: &impl Fixture) {
+    let first = fixture.open().await;
+    let id = first.store_id().await.unwrap();
+    first.ping().await.unwrap();
+    drop(first);
+    let again = fixture.open().await;
+    assert_eq!(again.store_id().await.unwrap(), id);
+    assert_eq!(id.len(), 36);
+}
+
+pub(crate) async fn a_newer_claim_ends_the_right_to_write(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let hr = key("hr");
+    import(&store, &hr, 0, &[create(&hr, "1", "ada")]).await;
+    let revision = store.directory_revision(&hr.organisation).await.unwrap();
+    let person = person(&hr, "1");
+    let old_import = store.claim(&hr, Direction::ToDirectory, "a", at(1)).await.unwrap();
+    store.plan_import(&old_import, &[rename(person, "1", "eve")]).await.unwrap();
+    let old_pass = store.claim(&hr, Direction::ToApp, "b", at(1)).await.unwrap();
+    let intent = crate::store::Intent { person, action: creation() };
+    let intents = store.open_intents(&old_pass, std::slice::from_ref(&intent), at(1)).await.unwrap();
+    let new_import = store.claim(&hr, Direction::ToDirectory, "a", at(2)).await.unwrap();
+    let new_pass = store.claim(&hr, Direction::ToApp, "b", at(2)).await.unwrap();
+    assert!(new_import.epoch > old_import.epoch && new_pass.epoch > old_pass.epoch);
+    assert_ne!(new_pass.run, old_pass.run);
+
+    let counts = ImportCounts::default();
+    let done = crate::store::IntentResult::Done { link: Box::new(created_link(person, "9")) };
+    let refused = [
+        store.clear_staging(&old_import).await,
+        store.stage(&old_import, &[staged("1", "eve")]).await,
+        store.plan_import(&old_import, &[idle("1")]).await,
+        store.apply_import(&old_import, None, 9, rules(), at(3)).await.map(drop),
+        store.finish_import(&old_import, &import_report(counts, 3)).await,
+        store.plan_provision(&old_pass, &[(person, creation())]).await,
+        store.observe(&old_pass, &[]).await,
+        store.confirm_unchanged(&old_pass, &[(person, hash("x"))]).await,
+        store.record_failures(&old_pass, &[(person, failure(1))]).await,
+        store.open_intents(&old_pass, &[intent], at(3)).await.map(drop),
+        store.close_intents(&old_pass, &[(intents[0], done)], at(3)).await,
+        store.finish_pass(&old_pass, &pass_report(3), hash("x")).await,
+    ];
+    for (position, result) in refused.into_iter().enumerate() {
+        assert!(matches!(result, Err(StoreError::LostEpoch)), "write {position}: {result:?}");
+    }
+    assert_eq!(user_names(&store, &hr).await, ["ada"]);
+    assert_eq!(store.directory_revision(&hr.organisation).await.unwrap(), revision);
+    assert_eq!(store.unsettled_intents(&new_pass).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn the_two_directions_are_claimed_separately(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let import = store.claim(&key("hr"), Direction::ToDirectory, "a", at(0)).await.unwrap();
+    let pass = store.claim(&key("hr"), Direction::ToApp, "b", at(0)).await.unwrap();
+    let other = store.claim(&key("crm"), Direction::ToDirectory, "c", at(0)).await.unwrap();
+    store.stage(&import, &[staged("1", "ada")]).await.unwrap();
+    store.plan_provision(&pass, &[]).await.unwrap();
+    store.stage(&other, &[staged("1", "ada")]).await.unwrap();
+}
+
+pub(crate) async fn an_unfinished_import_is_taken_up_again_empty(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    assert_eq!(store.import_run("uid").await.unwrap(), None);
+    let first = store.claim(&key("hr"), Direction::ToDirectory, "uid", at(5)).await.unwrap();
+    store.stage(&first, &[staged("1", "ada"), staged("2", "bob")]).await.unwrap();
+    assert_eq!(store.staged_page(&first, None, 9).await.unwrap().len(), 2);
+    store.plan_import(&first, &[idle("1")]).await.unwrap();
+    drop(store);
+
+    let store = fixture.open().await;
+    let again = store.claim(&key("hr"), Direction::ToDirectory, "uid", at(9)).await.unwrap();
+    assert_eq!(again.run, first.run);
+    assert!(again.epoch > first.epoch);
+    assert!(store.staged_page(&again, None, 9).await.unwrap().is_empty());
+    assert!(store.import_actions(&again, None, 9).await.unwrap().is_empty());
+    store.stage(&again, &[staged("2", "bob")]).await.unwrap();
+    assert_eq!(store.staged_page(&again, None, 9).await.unwrap().len(), 1);
+    store.clear_staging(&again).await.unwrap();
+    assert!(store.staged_page(&again, None, 9).await.unwrap().is_empty());
+    let stored = store.import_run("uid").await.unwrap().unwrap();
+    assert_eq!((stored.run, stored.started, stored.report), (first.run, at(5), None));
+    let other = store.claim(&key("hr"), Direction::ToDirectory, "other", at(9)).await.unwrap();
+    assert_ne!(other.run, first.run);
+}
+
+pub(crate) async fn a_finished_import_is_found_and_its_plan_stays(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let claim = store.claim(&key("hr"), Direction::ToDirectory, "uid", at(0)).await.unwrap();
+    store.stage(&claim, &[staged("1", "ada")]).await.unwrap();
+    store.plan_import(&claim, &[idle("b"), idle("a")]).await.unwrap();
+    let report = import_report(ImportCounts { new: 3, ..Default::default() }, 4);
+    store.finish_import(&claim, &report).await.unwrap();
+    assert_eq!(store.import_run("uid").await.unwrap().unwrap().report, Some(report));
+    assert_eq!(store.import_actions(&claim, None, 9).await.unwrap(), [idle("a"), idle("b")]);
+    assert_eq!(store.import_actions(&claim, Some(&id("a")), 9).await.unwrap(), [idle("b")]);
+    assert!(store.staged_page(&claim, None, 9).await.unwrap().is_empty());
+    let next = store.claim(&key("hr"), Direction::ToDirectory, "uid", at(5)).await.unwrap();
+    assert_ne!(next.run, claim.run, "a finished run is not taken up again");
+    assert!(store.import_actions(&claim, None, 9).await.unwrap().is_empty());
+}
+
+pub(crate) async fn only_the_last_finished_pass_is_remembered(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let app = key("app");
+    assert_eq!(store.last_pass(&app, "policy").await.unwrap(), None);
+    for second in [1, 2] {
+        let claim = pass(&store, &app).await;
+        store.finish_pass(&claim, &pass_report(second), hash(&second.to_string())).await.unwrap();
+    }
+    pass(&store, &app).await;
+    assert_eq!(store.last_pass(&app, "policy").await.unwrap(), Some((pass_report(2), hash("2"))));
+    assert_eq!(store.last_pass(&app, "other").await.unwrap(), None);
+    assert_eq!(store.last_pass(&key("crm"), "policy").await.unwrap(), None);
+}
+
+pub(crate) async fn an_organisation_sees_nothing_of_another(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let (ours, theirs) = (IntegrationKey::new("ours", "hr"), IntegrationKey::new("theirs", "hr"));
+    import(&store, &ours, 0, &[create(&ours, "1", "ada"), create(&ours, "2", "bob")]).await;
+    assert_eq!(store.directory_revision(&Organisation::new("theirs")).await.unwrap(), 0);
+    assert!(store.provision_page(&theirs, None, 9).await.unwrap().is_empty());
+    // The same app id and the same username are another person there.
+    let counts = import(&store, &theirs, 0, &[create(&theirs, "1", "ada")]).await;
+    assert_eq!(counts, ImportCounts { new: 1, ..Default::default() });
+    assert_ne!(link(&store, &ours, "1").await.unwrap().person, link(&store, &theirs, "1").await.unwrap().person);
+    assert_eq!(link(&store, &theirs, "2").await, None);
+    assert_eq!(store.account_counts(&theirs).await.unwrap(), AccountCounts { linked: 1, ..Default::default() });
+    let keys = ["bob".to_owned()];
+    assert!(store.people_by_key(&theirs, PersonKey::UserName, &keys).await.unwrap()[0].is_empty());
+    // Not even a plan that names a person of the other organisation reaches them.
+    let stranger = person(&ours, "2");
+    let counts = import(&store, &theirs, 1, &[rename(stranger, "1", "eve"), link_to(stranger, "3")]).await;
+    assert_eq!(counts, ImportCounts { failed: 2, ..Default::default() });
+    let claim = pass(&store, &theirs).await;
+    store.record_failures(&claim, &[(stranger, failure(1))]).await.unwrap();
+    assert_eq!(store.account_counts(&ours).await.unwrap(), AccountCounts { linked: 2, ..Default::default() });
+    assert_eq!(user_names(&store, &theirs).await, ["ada"]);
+}

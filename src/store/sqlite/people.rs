@@ -1,0 +1,149 @@
+//! People and accounts that are there already.
+
+use futures::TryStreamExt as _;
+use sqlx::FromRow;
+
+use super::{
+    SqliteStore,
+    rows::{self, KnownRow, LinkRow, PersonRow, known_columns, link_columns, person_columns},
+};
+use crate::{
+    domain::{
+        account::KnownRecords,
+        hash::ShortHash,
+        id::{AppId, IntegrationKey, Organisation, PersonId},
+        import_plan::KnownAccount,
+        link::Link,
+        matching::PersonHit,
+        person::Person,
+    },
+    store::{Claim, PersonKey, Result, StoreError},
+};
+
+#[derive(FromRow)]
+struct HitRow {
+    position: i64,
+    linked_here: bool,
+    sourced_elsewhere: bool,
+    renamed_away: bool,
+    #[sqlx(flatten)]
+    person: PersonRow,
+}
+
+impl SqliteStore {
+    pub(super) async fn read_known_records(&self, integration: &IntegrationKey, decided_under: ShortHash) -> Result<KnownRecords> {
+        const SCAN: &str = "SELECT app_id, hash FROM account WHERE integration = ?1 AND state = 'Live' AND missing = 0
+            AND decided_under = ?2 AND hash IS NOT NULL";
+        let scope = self.scope(integration).await?;
+        let mut known = KnownRecords::default();
+        let mut accounts = sqlx::query_as::<_, (String, Vec<u8>)>(SCAN)
+            .bind(scope.integration)
+            .bind(decided_under.0.as_slice())
+            .fetch(&self.connections.readers);
+        while let Some((app_id, hash)) = accounts.try_next().await? {
+            known.insert(&AppId::new(app_id), rows::hash(&hash, "account.hash")?);
+        }
+        Ok(known)
+    }
+
+    pub(super) async fn find_people(&self, claim: &Claim, key: PersonKey, keys: &[String]) -> Result<Vec<Vec<PersonHit>>> {
+        macro_rules! by_key {
+            ($column:literal) => {
+                concat!(
+                    "SELECT k.key AS position,
+                        EXISTS (SELECT 1 FROM account a WHERE a.person = p.pk AND a.integration = ?1 AND a.state = 'Live') AS linked_here,
+                        EXISTS (SELECT 1 FROM account other CROSS JOIN integration rival ON rival.id = other.integration
+                            WHERE other.person = p.pk AND other.state = 'Live' AND rival.source AND rival.id <> ?1
+                              AND (NOT ?5 OR rival.name < (SELECT name FROM integration WHERE id = ?1))) AS sourced_elsewhere,
+                        ?5 AND EXISTS (SELECT 1 FROM account a CROSS JOIN sorted_key sk ON sk.run = ?4 AND sk.key = a.app_id
+                            CROSS JOIN staging s ON s.id = sk.id
+                            WHERE a.person = p.pk AND a.integration = ?1 AND a.state = 'Live'
+                              AND s.user_name_key <> p.user_name_key) AS renamed_away, ",
+                    person_columns!(),
+                    " FROM json_each(?3) k CROSS JOIN person p ON p.organisation = ?2 AND p.",
+                    $column,
+                    " = k.value ORDER BY k.key, p.id"
+                )
+            };
+        }
+        let statement = match key {
+            PersonKey::UserName => by_key!("user_name_key"),
+            PersonKey::Email => by_key!("email_key"),
+        };
+        let scope = self.scope(&claim.integration).await?;
+        let found: Vec<HitRow> = sqlx::query_as(statement)
+            .bind(scope.integration)
+            .bind(scope.organisation)
+            .bind(rows::to_json(&keys, "keys")?)
+            .bind(claim.run.0)
+            .bind(scope.source)
+            .fetch_all(&self.connections.readers)
+            .await?;
+        let mut hits: Vec<Vec<PersonHit>> = keys.iter().map(|_| Vec::new()).collect();
+        for row in found {
+            let HitRow { position, linked_here, sourced_elsewhere, renamed_away, person } = row;
+            // Only the effective source renames (SO-2).
+            let renamed_away = renamed_away && !sourced_elsewhere;
+            let hit = PersonHit { person: person.read()?, linked_here, sourced_elsewhere, renamed_away };
+            rows::slot(&mut hits, position)?.push(hit);
+        }
+        Ok(hits)
+    }
+
+    pub(super) async fn read_people(&self, organisation: &Organisation, ids: &[PersonId]) -> Result<Vec<Person>> {
+        const FIND: &str = concat!(
+            "SELECT ",
+            person_columns!(),
+            " FROM json_each(?2) k CROSS JOIN person p ON p.id = unhex(k.value)
+              AND p.organisation = (SELECT id FROM organisation WHERE name = ?1)"
+        );
+        let ids: Vec<String> = ids.iter().map(|id| hex::encode(id.as_bytes())).collect();
+        let found: Vec<PersonRow> = sqlx::query_as(FIND)
+            .bind(organisation.as_str())
+            .bind(rows::to_json(&ids, "ids")?)
+            .fetch_all(&self.connections.readers)
+            .await?;
+        found.into_iter().map(PersonRow::read).collect()
+    }
+
+    pub(super) async fn read_linked_accounts(
+        &self,
+        integration: &IntegrationKey,
+        after: Option<&AppId>,
+        limit: u32,
+    ) -> Result<Vec<KnownAccount>> {
+        const PAGE: &str = concat!(
+            "SELECT ",
+            known_columns!(),
+            " FROM account a CROSS JOIN person p ON p.pk = a.person
+            LEFT JOIN account_values v ON v.integration = a.integration AND v.app_id = a.app_id
+            WHERE a.integration = ?1 AND a.app_id > ?3 AND a.state = 'Live' ORDER BY a.app_id LIMIT ?4"
+        );
+        let scope = self.scope(integration).await?;
+        let page: Vec<KnownRow> = sqlx::query_as(PAGE)
+            .bind(scope.integration)
+            .bind(scope.source)
+            .bind(rows::start(after))
+            .bind(limit)
+            .fetch_all(&self.connections.readers)
+            .await?;
+        page.into_iter().map(|row| row.read()?.ok_or(StoreError::Corrupt { what: "account" })).collect()
+    }
+
+    pub(super) async fn find_links(&self, integration: &IntegrationKey, app_ids: &[AppId]) -> Result<Vec<Link>> {
+        const FIND: &str = concat!(
+            "SELECT ",
+            link_columns!(),
+            " FROM json_each(?2) k CROSS JOIN account a ON a.integration = ?1 AND a.app_id = k.value CROSS JOIN person p ON p.pk = a.person
+            LEFT JOIN account_values v ON v.integration = a.integration AND v.app_id = a.app_id ORDER BY k.key"
+        );
+        let scope = self.scope(integration).await?;
+        let found: Vec<LinkRow> = sqlx::query_as(FIND)
+            .bind(scope.integration)
+            .bind(rows::to_json(&app_ids, "app_ids")?)
+            .fetch_all(&self.connections.readers)
+            .await?;
+        let links = found.into_iter().map(|row| Ok(row.read()?.map(|(link, _)| link)));
+        links.filter_map(Result::transpose).collect()
+    }
+}

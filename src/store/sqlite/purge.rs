@@ -1,0 +1,60 @@
+//! Dropping what a run no longer needs, in short transactions.
+
+use super::SqliteStore;
+use crate::store::{Claim, Result};
+
+/// How many rows are deleted at a time: some 10 ms.
+const ROWS: i64 = 2_000;
+
+// Everything of every run of ?1 (integration) and ?2 (direction). A newer claim makes all of it worthless.
+const OLD_LISTINGS: [&str; 3] = [
+    "DELETE FROM staging WHERE id IN (SELECT s.id FROM run r CROSS JOIN staging s ON s.id >= r.id << 32 AND s.id < (r.id + 1) << 32
+        WHERE r.integration = ?1 AND r.direction = ?2 LIMIT ?3)",
+    "DELETE FROM observed WHERE id IN (SELECT s.id FROM run r CROSS JOIN observed s ON s.id >= r.id << 32 AND s.id < (r.id + 1) << 32
+        WHERE r.integration = ?1 AND r.direction = ?2 LIMIT ?3)",
+    "WITH old AS (SELECT r.id FROM run r WHERE r.integration = ?1 AND r.direction = ?2
+        AND EXISTS (SELECT 1 FROM sorted_key s WHERE s.run = r.id) LIMIT 1)
+    DELETE FROM sorted_key WHERE run = (SELECT id FROM old) AND key <= (
+        SELECT max(key) FROM (SELECT s.key FROM sorted_key s WHERE s.run = (SELECT id FROM old) ORDER BY s.key LIMIT ?3))",
+];
+const OLD_PLANS: [&str; 2] = [
+    "DELETE FROM import_action WHERE id IN (SELECT a.id FROM run r CROSS JOIN import_action a ON a.run = r.id
+        WHERE r.integration = ?1 AND r.direction = ?2 LIMIT ?3)",
+    "DELETE FROM provision_action WHERE id IN (SELECT a.id FROM run r CROSS JOIN provision_action a ON a.run = r.id
+        WHERE r.integration = ?1 AND r.direction = ?2 LIMIT ?3)",
+];
+
+impl SqliteStore {
+    /// Drops what the runs of the claim's integration and direction, this one included, have read.
+    pub(super) async fn purge_listings(&self, claim: &Claim) -> Result<()> {
+        self.purge(claim, &OLD_LISTINGS).await?;
+        let (mut write, _) = self.write_as(claim).await?;
+        sqlx::query("UPDATE run SET sorted = 0 WHERE id = ?1").bind(claim.run.0).execute(&mut *write).await?;
+        write.commit().await
+    }
+
+    /// Drops what they have planned.
+    pub(super) async fn purge_plans(&self, claim: &Claim) -> Result<()> {
+        self.purge(claim, &OLD_PLANS).await
+    }
+
+    async fn purge(&self, claim: &Claim, statements: &[&'static str]) -> Result<()> {
+        for statement in statements {
+            loop {
+                let (mut write, scope) = self.write_as(claim).await?;
+                let deleted = sqlx::query(*statement)
+                    .bind(scope.integration)
+                    .bind(claim.direction.as_str())
+                    .bind(ROWS)
+                    .execute(&mut *write)
+                    .await?
+                    .rows_affected();
+                write.commit().await?;
+                if deleted == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
