@@ -26,7 +26,10 @@ pub fn link_after(person: PersonId, action: &ProvisionAction, before: Option<&Li
                 None if *ours => LinkOrigin::Created,
                 None => LinkOrigin::Adopted,
             };
-            Some(live(person, app_id.clone(), origin, *activate || shown(resource.as_ref(), true), action, resource))
+            // Found by its username only, it is active or was not taken over. Of one found by its id nobody knows if nothing
+            // is shown; taken for inactive, an import corrects it, and taken for active, it would look like a departure.
+            let active = *activate || shown(resource.as_ref(), !*ours);
+            Some(live(person, app_id.clone(), origin, active, action, resource))
         }
         ProvisionKind::Update { changes, .. } => {
             let before = before?;

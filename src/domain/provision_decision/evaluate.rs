@@ -83,7 +83,14 @@ fn user_name(value: Value) -> Result<String, BlockReason> {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{super::testing, *};
+    use crate::domain::{
+        assignment::Assignment,
+        id::IntegrationKey,
+        mapping::{Apply, Expression, Mapping, MappingSource, OnNull, Preset, Scope, ToAppEntry},
+        person::PersonState,
+        safeguard::ProvisionLimits,
+    };
 
     #[test]
     fn a_username_is_a_text_that_is_not_empty() {
@@ -91,5 +98,63 @@ mod tests {
         assert_eq!(user_name(json!("")), Err(BlockReason::NoUserName));
         assert_eq!(user_name(Value::Null), Err(BlockReason::NoUserName));
         assert_eq!(user_name(json!(7)), Err(BlockReason::Mapping));
+    }
+
+    fn rules(user_name_format: &str, mapping: &MappingSource) -> ProvisionRules {
+        let compile = |field: &str, text: &str| Expression::compile(field, text, Scope::User).unwrap();
+        ProvisionRules {
+            integration: IntegrationKey::new("acme", "chat"),
+            create_users: true,
+            update_user_attributes: true,
+            deactivate_users: true,
+            assignments: vec![Assignment {
+                name: "sales".to_owned(),
+                condition: compile("where", "user.department == \"Sales\""),
+                values: vec![("nick".to_owned(), compile("values", "user.nickName"))],
+                combine: Vec::new(),
+            }],
+            user_name_format: compile("usernameFormat", user_name_format),
+            mapping: Some(Mapping::compile(mapping).unwrap()),
+            limits: ProvisionLimits {
+                max_deactivated_percent: 20,
+                min_population: 100,
+                max_deactivated: None,
+                max_updated_percent: 100,
+                max_created: None,
+            },
+            window_seconds: 86_400,
+            digest: ShortHash([1; 16]),
+        }
+    }
+
+    fn source(target: &str, expression: &str) -> MappingSource {
+        let (target, expression) = (target.to_owned(), expression.to_owned());
+        let entry = ToAppEntry { target, expression, apply: Apply::default(), on_null: OnNull::default() };
+        MappingSource { preset: Preset::None, to_app: vec![entry], ..MappingSource::default() }
+    }
+
+    #[test]
+    fn a_policys_expressions_say_who_is_assigned_and_what_is_wanted() {
+        let rules = rules("user.userName", &source("title", "assignment.nick"));
+        let policy = Policy::of(&rules);
+        let mut person = testing::person(PersonState::Active);
+        let Assigned::Yes(values) = policy.values.assigned(&person) else { panic!("not assigned") };
+        let wanted = policy.values.wanted(&person, &values, None).unwrap();
+        assert_eq!(wanted.user_name, "ada");
+        assert_eq!((wanted.attributes[0].path.to_string(), &wanted.attributes[0].value), ("title".to_owned(), &Some(json!("Al"))));
+        assert!(policy.values.mapping().is_some());
+        person.profile.set("department", json!("Legal"));
+        assert_eq!(policy.values.assigned(&person), Assigned::No);
+    }
+
+    #[test]
+    fn what_cannot_be_evaluated_is_a_reason_to_leave_the_person_alone() {
+        let person = testing::person(PersonState::Active);
+        let reason = |rules: &ProvisionRules| rules.wanted(&person, &Map::new(), None).err();
+        assert_eq!(reason(&rules("user.middleName", &source("title", "user.title"))), Some(BlockReason::NoUserName));
+        assert_eq!(reason(&rules("user.middleName + \"x\"", &source("title", "user.title"))), Some(BlockReason::Mapping));
+        assert_eq!(reason(&rules("user.userName", &source("title", "user.middleName + \"x\""))), Some(BlockReason::Mapping));
+        let unready = ProvisionRules { mapping: None, ..rules("user.userName", &source("title", "user.title")) };
+        assert_eq!((unready.mapping(), reason(&unready)), (None, Some(BlockReason::Mapping)));
     }
 }

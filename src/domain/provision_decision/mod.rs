@@ -569,5 +569,10 @@ mod tests {
         let absent = Link { origin: LinkOrigin::Import, ..link(LinkState::EndedByAbsence) };
         assert_eq!(origin(false, Some(&absent)), LinkOrigin::Import);
         assert_eq!(origin(false, Some(&Link { app_id: AppId::new("2"), ..absent })), LinkOrigin::Adopted);
+
+        let active = |ours, shown: Option<Value>| link_after(person, &adopt(ours), None, shown).unwrap().active;
+        assert!(active(true, Some(json!({"active": true}))) && !active(true, Some(json!({"active": false}))));
+        assert!(active(false, None), "an inactive one would not have been taken over");
+        assert!(!active(true, None), "nobody knows");
     }
 }
