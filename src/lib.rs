@@ -1,14 +1,22 @@
 //! Joinery: identity lifecycle and provisioning as code on Kubernetes.
 //!
+//! - [`api`]: what a user may write
 //! - [`domain`]: what the product decides; pure
 //! - [`connector`]: the edge to apps
 //! - [`store`]: what must survive
-//! - [`api`]: what a user may write
-//! - [`clock`]: the one place that reads the time
+//! - [`engine`]: runs; no Kubernetes
+//! - [`controller`]: the edge to Kubernetes
+//! - [`server`]: health and metrics; [`telemetry`]: logs and metric families
+//! - [`cli`]: commands and settings; [`operator`]: the process; [`clock`]: the one place that reads the time
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod connector;
+pub mod controller;
 pub mod domain;
 pub mod engine;
+pub mod operator;
+pub mod server;
 pub mod store;
+pub mod telemetry;

@@ -292,6 +292,7 @@ pub enum ConnectorKind {
 /// What an app can do, as far as it says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[allow(clippy::struct_excessive_bools, reason = "what an app advertises is a list of yes and no")]
 pub struct CapabilitiesStatus {
     /// The app advertises PATCH.
     pub patch: bool,

@@ -123,9 +123,9 @@ words! {
         DuplicateTarget = "DuplicateTarget",
         /// A test of the mapping gives something else than expected.
         TestFailed = "TestFailed",
-        /// An older AttributeMapping for the same integration counts. Delete one of the two.
+        /// An older `AttributeMapping` for the same integration counts. Delete one of the two.
         ConflictingMapping = "ConflictingMapping",
-        /// An older ProvisioningPolicy for the same integration counts. Delete one of the two.
+        /// An older `ProvisioningPolicy` for the same integration counts. Delete one of the two.
         ConflictingPolicy = "ConflictingPolicy",
         /// The integration is not ready. It says itself why.
         IntegrationNotReady = "IntegrationNotReady",

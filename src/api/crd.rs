@@ -172,9 +172,9 @@ fn yaml_files(folder: &Path) -> Result<Vec<String>, Error> {
     };
     let mut names = Vec::new();
     for entry in entries {
-        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".yaml") || name.ends_with(".yml") {
-            names.push(name);
+        let name = entry.map_err(failed)?.file_name();
+        if Path::new(&name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            names.push(name.to_string_lossy().into_owned());
         }
     }
     names.sort_unstable();

@@ -1,6 +1,7 @@
 //! What a user may write: the kinds of group `joinery.dev/v1alpha1`, with everything that the API server enforces by itself.
 //!
 //! Knows none of the other modules: turning these types into decisions is the controllers' business.
+#![allow(clippy::duplicated_attributes, reason = "every printer column has a type, and several have the same")]
 
 pub mod app_integration;
 pub mod attribute_mapping;

@@ -1,6 +1,6 @@
 //! Parts of statuses that several kinds share: conditions, safeguard verdicts, and how statuses are bounded (D3).
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -143,6 +143,3 @@ object_status!(
     super::ImportScheduleStatus,
     super::ProvisioningPolicyStatus,
 );
-
-/// A point in time as statuses write it, in whole seconds.
-pub type StatusTime = Time;

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use kube::{Resource as _, ResourceExt as _, core::DeserializeGuard, runtime::reflector::Store};
+use kube::{ResourceExt as _, core::DeserializeGuard, runtime::reflector::Store};
 
 use super::kind::Kind;
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use kube::{
-    Resource as _, ResourceExt as _,
+    ResourceExt as _,
     api::{Patch, PatchParams},
 };
 use serde_json::json;

@@ -11,7 +11,7 @@ use kube::{
     Api, Client, ResourceExt as _,
     core::DeserializeGuard,
     runtime::{
-        WatchStreamExt as _,
+        PredicateConfig, WatchStreamExt as _,
         reflector::{self, ObjectRef, Store},
         watcher,
     },
@@ -116,7 +116,7 @@ pub(crate) fn watch<K: Kind>(client: &Client, bus: &Bus) -> Feed<K> {
                 bus.tell(Touched { source: K::SOURCE, namespace, integration: Some(object.integration()) });
             }
         })
-        .predicate_filter(|object: &DeserializeGuard<K>| Some(what_matters(object)), kube::runtime::predicates::Config::default())
+        .predicate_filter(|object: &DeserializeGuard<K>| Some(what_matters(object)), PredicateConfig::default())
         .boxed();
     Feed { cache, changes }
 }

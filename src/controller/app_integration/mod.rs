@@ -27,7 +27,7 @@ pub(crate) async fn reconcile(integration: Arc<AppIntegration>, cx: Arc<Context>
         Err(problem) => return Ok(status::invalid(&integration, &found, problem)),
     };
     let check = apply::run(&integration, &valid, &cx).await;
-    Ok(status::run(&integration, &valid, &found, &check, cx.clock.now()))
+    Ok(status::run(&integration, &found, &check, cx.clock.now()))
 }
 
 impl Kind for AppIntegration {

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{
     apply::{Check, next_check},
     dereference::Found,
-    validate::{Problem, Valid},
+    validate::Problem,
 };
 use crate::{
     api::{
@@ -39,8 +39,7 @@ pub(super) fn invalid(integration: &AppIntegration, found: &Found, problem: Prob
     }
 }
 
-pub(super) fn run(integration: &AppIntegration, valid: &Valid, found: &Found, check: &Check, now: Timestamp) -> Visit<AppIntegrationStatus> {
-    let _ = valid;
+pub(super) fn run(integration: &AppIntegration, found: &Found, check: &Check, now: Timestamp) -> Visit<AppIntegrationStatus> {
     let mut status = base(integration, found);
     status.last_handled_request = check.request.clone().or(status.last_handled_request);
     let Some(last) = &check.last else {

@@ -191,22 +191,8 @@ fn base(run: &ImportRun) -> ImportRunStatus {
     ImportRunStatus { start_time: run.status.as_ref().and_then(|status| status.start_time.clone()), ..ImportRunStatus::default() }
 }
 
-fn plan(digest: String, counts: ImportCounts) -> ImportPlanStatus {
-    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed } = counts;
-    ImportPlanStatus {
-        digest: Some(digest),
-        new: count(new),
-        matched: count(matched),
-        updated: count(updated),
-        unchanged: count(unchanged),
-        deactivated: count(deactivated),
-        suspended: count(suspended),
-        unassigned: count(unassigned),
-        reactivated: count(reactivated),
-        pending: count(pending),
-        ignored: count(ignored),
-        failed: count(failed),
-    }
+fn plan(digest: String, planned: ImportCounts) -> ImportPlanStatus {
+    ImportPlanStatus { digest: Some(digest), counts: counts(planned) }
 }
 
 fn counts(counts: ImportCounts) -> ImportCountsStatus {

@@ -11,7 +11,7 @@ use crate::{
         hash::ShortHash,
         id::IntegrationKey,
         import_decision::{Confirmation, ImportRules},
-        mapping::{Expression, Mapping, Problem, Scope, default_to_directory_user_name},
+        mapping::{Expression, Mapping, Problem, Scope},
         matching::MatchingRules,
         provision_decision::ProvisionRules,
         safeguard::{ImportLimits, ProvisionLimits},
@@ -30,8 +30,8 @@ pub(crate) struct ImportPolicy {
 pub(crate) fn import_policy(spec: &ProvisioningPolicySpec, key: &IntegrationKey, push_null_values: bool) -> Result<Option<ImportPolicy>, Vec<Problem>> {
     let Some(to_directory) = &spec.to_directory else { return Ok(None) };
     let user_name = match &to_directory.username_format {
-        Some(text) => Expression::compile("spec.toDirectory.usernameFormat", text, Scope::ToDirectory).map_err(|problem| vec![problem])?,
-        None => default_to_directory_user_name(),
+        Some(text) => Expression::compile_text("spec.toDirectory.usernameFormat", text, Scope::ToDirectory).map_err(|problem| vec![problem])?,
+        None => Expression::default_to_directory_user_name(),
     };
     let Safeguards { import: limits, window_seconds, .. } = &spec.safeguards;
     let rules = ImportRules {
@@ -86,11 +86,11 @@ pub(super) fn provision_rules(
     mapping: Option<Mapping>,
 ) -> Result<ProvisionRules, Vec<Problem>> {
     let mut problems = Vec::new();
-    let user_name_format = keep(Expression::compile("spec.toApp.usernameFormat", &to_app.username_format, Scope::User), &mut problems);
+    let user_name_format = keep(Expression::compile_text("spec.toApp.usernameFormat", &to_app.username_format, Scope::User), &mut problems);
     let mut assignments = Vec::with_capacity(to_app.assignments.len());
     for (index, entry) in to_app.assignments.iter().enumerate() {
         let field = format!("spec.toApp.assignments[{index}]");
-        let condition = keep(Expression::compile(&format!("{field}.where"), &entry.condition, Scope::User), &mut problems);
+        let condition = keep(Expression::compile_condition(&format!("{field}.where"), &entry.condition, Scope::User), &mut problems);
         let mut values = Vec::with_capacity(entry.values.len());
         for (name, text) in &entry.values {
             let value = keep(Expression::compile(&format!("{field}.values.{name}"), text, Scope::User), &mut problems);

@@ -45,7 +45,7 @@ pub(super) fn obstacle(policy: &ProvisioningPolicy, obstacle: Obstacle) -> Visit
             let condition = accepted(Status::False, Reason::InvalidSpec, &message);
             (Outcome::invalid(Reason::InvalidSpec, message), condition)
         }
-        Obstacle::AppNotReady { message, .. } => {
+        Obstacle::AppNotReady { message } => {
             let condition = accepted(Status::True, Reason::Succeeded, "the policy counts for its integration");
             (Outcome::Waiting { reason: Reason::IntegrationNotReady, message, after: WAITING }, condition)
         }
@@ -77,7 +77,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: 
         (Some(report), Some(_)) => {
             fill(&mut status, report);
             conditions.extend(of_report(report));
-            outcome(policy, valid, report, now)
+            outcome(valid, report, now)
         }
     };
     let outcome = match outcome {
@@ -87,9 +87,8 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: 
     Visit { outcome, conditions, status }
 }
 
-fn outcome(policy: &ProvisioningPolicy, valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
-    if let ProvisionEnd::AppFailed { reason, message } = &report.end {
-        let _ = reason;
+fn outcome(valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
+    if let ProvisionEnd::AppFailed { message, .. } = &report.end {
         return Outcome::Waiting { reason: Reason::IntegrationNotReady, message: message.clone(), after: WAITING };
     }
     if let Some(message) = held_message(report) {
@@ -106,7 +105,6 @@ fn outcome(policy: &ProvisioningPolicy, valid: &Valid, report: &ProvisionReport,
         ProvisionEnd::PlanOnly => (Reason::PlanOnly, format!("mode is Plan: nothing was written; {}", planned(report))),
         _ => (Reason::Succeeded, applied(report)),
     };
-    let _ = policy;
     Outcome::Settled { reason, message, recheck }
 }
 
@@ -185,25 +183,8 @@ fn held_message(report: &ProvisionReport) -> Option<String> {
 }
 
 fn fill(status: &mut ProvisioningPolicyStatus, report: &ProvisionReport) {
-    let ProvisionCounts { create, adopt, update, deactivate, reactivate, unchanged } = report.plan;
-    status.plan = Some(ProvisionPlanStatus {
-        digest: report.digest.map(|digest| digest.to_string()),
-        create: count(create),
-        adopt: count(adopt),
-        update: count(update),
-        deactivate: count(deactivate),
-        reactivate: count(reactivate),
-        unchanged: count(unchanged),
-    });
-    let ProvisionCounts { create, adopt, update, deactivate, reactivate, unchanged } = report.applied;
-    status.applied = Some(ProvisionCountsStatus {
-        create: count(create),
-        adopt: count(adopt),
-        update: count(update),
-        deactivate: count(deactivate),
-        reactivate: count(reactivate),
-        unchanged: count(unchanged),
-    });
+    status.plan = Some(ProvisionPlanStatus { digest: report.digest.map(|digest| digest.to_string()), counts: counts(report.plan) });
+    status.applied = Some(counts(report.applied));
     status.held = report
         .held
         .iter()
@@ -220,4 +201,16 @@ fn fill(status: &mut ProvisioningPolicyStatus, report: &ProvisionReport) {
     status.failed = Some(count(report.failed));
     status.undecided = Some(count(report.undecided));
     status.next_attempt_time = report.next_attempt.map(|next| Time(whole_seconds(next)));
+}
+
+fn counts(counts: ProvisionCounts) -> ProvisionCountsStatus {
+    let ProvisionCounts { create, adopt, update, deactivate, reactivate, unchanged } = counts;
+    ProvisionCountsStatus {
+        create: count(create),
+        adopt: count(adopt),
+        update: count(update),
+        deactivate: count(deactivate),
+        reactivate: count(reactivate),
+        unchanged: count(unchanged),
+    }
 }

@@ -7,7 +7,7 @@ use super::{
     rules::{import_policy, provision_rules},
 };
 use crate::{
-    api::{ProvisioningPolicy, Reason},
+    api::ProvisioningPolicy,
     controller::{
         app::{App, Usable},
         attribute_mapping::Effective,
@@ -30,8 +30,8 @@ pub(super) enum Obstacle {
     Conflict { older: String },
     /// The spec is wrong.
     Invalid { message: String },
-    /// The app does not work, for the reason that it gives itself.
-    AppNotReady { message: String, reason: Reason },
+    /// The app does not work.
+    AppNotReady { message: String },
     /// Whether the app works is being found out.
     AppUnknown,
 }
@@ -60,11 +60,11 @@ pub(super) fn run(policy: &ProvisioningPolicy, found: &Found) -> Result<Valid, O
     match &found.app {
         App::Ready(app) => Ok(Valid { app: Arc::clone(app), rules, broken_mapping }),
         App::Unknown => Err(Obstacle::AppUnknown),
-        App::NotReady { message, reason } => Err(Obstacle::AppNotReady { message: message.clone(), reason: *reason }),
+        App::NotReady { message, .. } => Err(Obstacle::AppNotReady { message: message.clone() }),
     }
 }
 
-pub(crate) fn text(problems: &[Problem]) -> String {
+fn text(problems: &[Problem]) -> String {
     let texts: Vec<String> = problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect();
     texts.join("\n")
 }

@@ -75,8 +75,8 @@ impl ImportJob {
     }
 
     async fn prove(&self, missing: &[&KnownAccount]) -> Result<Vec<ImportAction>, Early> {
-        let proofs: Vec<Proof> =
-            stream::iter(missing.iter().map(|known| self.prove_one(known))).buffered(self.connector.concurrency().max(1)).collect().await;
+        let reads: Vec<_> = missing.iter().map(|known| self.prove_one(known)).collect();
+        let proofs: Vec<Proof> = stream::iter(reads).buffered(self.connector.concurrency().max(1)).collect().await;
         let mut actions = Vec::with_capacity(proofs.len());
         for proof in proofs {
             match proof {

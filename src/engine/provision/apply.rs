@@ -113,16 +113,16 @@ impl ProvisionJob {
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = Some(*last);
             let links = self.links_before(claim, &page).await?;
-            let attempts = &progress.attempts;
-            let outcomes = stream::iter(page.iter().map(|(person, action)| {
-                let before = action.kind.app_id().and_then(|app_id| links.get(app_id));
-                let attempt = match attempts.get(person) {
-                    Some((inputs, attempts)) if *inputs == action.inputs => attempts.saturating_add(1),
-                    _ => 1,
-                };
-                self.apply_one(claim, journal, halt, *person, action, before, attempt)
-            }));
-            let outcomes: Vec<Result<Outcome, StoreError>> = outcomes.buffer_unordered(self.connector.concurrency().max(1)).collect().await;
+            let writes: Vec<_> = page
+                .iter()
+                .map(|(person, action)| {
+                    let before = action.kind.app_id().and_then(|app_id| links.get(app_id));
+                    let attempt = progress.attempt(*person, action.inputs);
+                    self.apply_one(claim, journal, halt, *person, action, before, attempt)
+                })
+                .collect();
+            let outcomes: Vec<Result<Outcome, StoreError>> =
+                stream::iter(writes).buffer_unordered(self.connector.concurrency().max(1)).collect().await;
             for outcome in outcomes {
                 match outcome? {
                     Outcome::Applied(counts) => report.applied += counts,

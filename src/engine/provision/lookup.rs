@@ -94,8 +94,8 @@ impl ProvisionJob {
                 Ok(self.store.observed(claim, &folded).await?.into_iter().map(Some).collect())
             }
             Lookups::Filter => {
-                let found = stream::iter(keys.iter().map(|(person, name)| self.find_by_filter(*person, name)));
-                found.buffered(self.connector.concurrency().max(1)).try_collect().await
+                let lookups: Vec<_> = keys.iter().map(|(person, name)| self.find_by_filter(*person, name)).collect();
+                stream::iter(lookups).buffered(self.connector.concurrency().max(1)).try_collect().await
             }
             Lookups::Impossible => Ok(vec![None; keys.len()]),
         }

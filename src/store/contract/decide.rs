@@ -64,11 +64,13 @@ pub(crate) async fn people_are_found_by_folded_keys(fixture: &impl Fixture) {
     let (hr, crm) = (key("hr"), key("crm"));
     import(&store, &hr, 0, &[create(&hr, "1", "Straße"), create(&hr, "2", "bob")]).await;
     let keys = ["nobody".to_owned(), "strasse".to_owned(), "bob".to_owned()];
-    let hits = store.people_by_key(&hr, PersonKey::UserName, &keys).await.unwrap();
+    let hr_claim = store.claim(&hr, Direction::ToDirectory, "uid", at(1)).await.unwrap();
+    let crm_claim = store.claim(&crm, Direction::ToDirectory, "uid", at(1)).await.unwrap();
+    let hits = store.people_by_key(&hr_claim, PersonKey::UserName, &keys).await.unwrap();
     assert_eq!(hits.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1, 1]);
     assert_eq!((hits[1][0].person.id, hits[1][0].linked_here), (person(&hr, "1"), true));
     let keys = ["bob@example.org".to_owned()];
-    let hits = store.people_by_key(&crm, PersonKey::Email, &keys).await.unwrap();
+    let hits = store.people_by_key(&crm_claim, PersonKey::Email, &keys).await.unwrap();
     // An integration that the store has not heard of yet has an organisation all the same.
     assert_eq!((hits[0][0].person.id, hits[0][0].linked_here), (person(&hr, "2"), false));
 }

@@ -134,7 +134,8 @@ pub(crate) async fn an_organisation_sees_nothing_of_another(fixture: &impl Fixtu
     assert_eq!(link(&store, &theirs, "2").await, None);
     assert_eq!(store.account_counts(&theirs).await.unwrap(), AccountCounts { linked: 1, ..Default::default() });
     let keys = ["bob".to_owned()];
-    assert!(store.people_by_key(&theirs, PersonKey::UserName, &keys).await.unwrap()[0].is_empty());
+    let claim = store.claim(&theirs, Direction::ToDirectory, "look", at(1)).await.unwrap();
+    assert!(store.people_by_key(&claim, PersonKey::UserName, &keys).await.unwrap()[0].is_empty());
     // Not even a plan that names a person of the other organisation reaches them.
     let stranger = person(&ours, "2");
     let counts = import(&store, &theirs, 1, &[rename(stranger, "1", "eve"), link_to(stranger, "3")]).await;

@@ -32,7 +32,7 @@ pub(crate) async fn pass_through(fixture: &impl Fixture, records: usize) {
         let Some(last) = page.last() else { break };
         after = Some(last.staged.app_id.clone());
         let keys: Vec<String> = page.iter().map(|row| row.staged.app_id.to_string()).collect();
-        store.people_by_key(&hr, PersonKey::UserName, &keys).await.unwrap();
+        store.people_by_key(&claim, PersonKey::UserName, &keys).await.unwrap();
         let actions: Vec<_> = keys.iter().map(|app_id| create(&hr, app_id, app_id)).collect();
         store.plan_import(&claim, &actions).await.unwrap();
         planned += actions.len();

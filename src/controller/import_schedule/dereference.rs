@@ -1,0 +1,82 @@
+//! The schedule's runs, newest first, each with how it ended; whether its integration exists; what is asked for now.
+
+use jiff::Timestamp;
+use kube::{Resource as _, ResourceExt as _};
+
+use crate::{
+    api::{ImportRun, ImportSchedule, names},
+    controller::{
+        context::Context,
+        driver::{self, Error},
+        import_run::{self, Ending},
+    },
+    domain::report::StopCause,
+};
+
+/// A run of the schedule.
+pub(super) struct Child {
+    pub(super) run: ImportRun,
+    pub(super) created: Timestamp,
+    /// `None` while it waits or is under way.
+    pub(super) ending: Option<(Ending, Timestamp)>,
+}
+
+pub(super) struct Found {
+    /// Newest first.
+    pub(super) runs: Vec<Child>,
+    /// Does the AppIntegration exist?
+    pub(super) integration: bool,
+    /// The integration of the schedule is suspended: nothing is started (AI-7).
+    pub(super) integration_suspended: bool,
+    /// A text of `requested-at` that no run was made for yet.
+    pub(super) request: Option<String>,
+}
+
+impl Found {
+    /// Runs that wait or are under way.
+    pub(super) fn active(&self) -> impl Iterator<Item = &Child> {
+        self.runs.iter().filter(|child| child.ending.is_none())
+    }
+
+    /// The last run that is over or held.
+    pub(super) fn last(&self) -> Option<&Child> {
+        self.runs.iter().find(|child| child.ending.is_some())
+    }
+}
+
+pub(super) async fn run(schedule: &ImportSchedule, cx: &Context) -> Result<Found, Error> {
+    let namespace = schedule.namespace().unwrap_or_default();
+    let uid = schedule.uid().unwrap_or_default();
+    let mut runs = Vec::new();
+    for object in driver::in_namespace(&cx.caches.runs, &namespace) {
+        let Ok(run) = &object.0 else { continue };
+        // By UID: a schedule that was deleted and made anew under its name does not inherit runs.
+        if !run.owner_references().iter().any(|owner| owner.uid == uid) || run.meta().deletion_timestamp.is_some() {
+            continue;
+        }
+        // From the store, not from the run's status: what somebody wrote there causes nothing (H11).
+        let stored = cx.store.import_run(&run.uid().unwrap_or_default()).await?;
+        let ending = stored.and_then(|stored| stored.report).map(|report| (import_run::ending(&report), report.finished));
+        let created = run.creation_timestamp().map_or(Timestamp::MIN, |time| time.0);
+        runs.push(Child { run: run.clone(), created, ending });
+    }
+    runs.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| b.run.name_any().cmp(&a.run.name_any())));
+    let integration = driver::cached(&cx.caches.integrations, &namespace, &schedule.spec.integration_ref.name);
+    Ok(Found {
+        request: request(schedule, &runs),
+        integration_suspended: integration.as_ref().is_some_and(|integration| integration.spec.suspend),
+        integration: integration.is_some(),
+        runs,
+    })
+}
+
+/// A request is done once a run carries its text, whether or not that has reached the status yet (B8).
+fn request(schedule: &ImportSchedule, runs: &[Child]) -> Option<String> {
+    let text = names::request(&schedule.metadata)?;
+    let handled = schedule.status.as_ref().and_then(|status| status.last_handled_request.as_ref()) == Some(&text);
+    let answered = runs.iter().any(|child| names::request(&child.run.metadata).as_ref() == Some(&text));
+    (!handled && !answered).then_some(text)
+}
+
+/// Why a run of a schedule is stopped by it.
+pub(super) const REPLACED: StopCause = StopCause::Superseded;

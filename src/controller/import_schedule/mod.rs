@@ -1,0 +1,65 @@
+//! ImportSchedule: one ImportRun per slot; imports nothing itself.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::{
+    context::Context,
+    driver::{Error, Visit},
+    kind::Kind,
+    streams::Source,
+};
+use crate::{
+    api::{ImportSchedule, ImportScheduleStatus},
+    domain::schedule,
+};
+
+mod apply;
+mod dereference;
+mod status;
+mod validate;
+
+pub(crate) async fn reconcile(object: Arc<ImportSchedule>, cx: Arc<Context>) -> Result<Visit<ImportScheduleStatus>, Error> {
+    let now = cx.clock.now();
+    let found = dereference::run(&object, &cx).await?;
+    let valid = match validate::run(&object, now) {
+        Ok(valid) => valid,
+        Err(problem) => return Ok(status::invalid(&object, &problem)),
+    };
+    let decision = schedule::decide(&valid.view(&found), now);
+    let done = apply::run(&object, &found, decision, &cx).await?;
+    Ok(status::run(&object, &found, &done, now))
+}
+
+impl Kind for ImportSchedule {
+    type Status = ImportScheduleStatus;
+
+    const KIND: &'static str = "ImportSchedule";
+    const SOURCE: Source = Source::ImportSchedule;
+
+    fn depends_on(source: Source) -> bool {
+        matches!(source, Source::ImportRun | Source::AppIntegration)
+    }
+
+    fn integration(&self) -> String {
+        self.spec.integration_ref.name.clone()
+    }
+
+    fn status(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+
+    fn set_status(&mut self, status: Self::Status) {
+        self.status = Some(status);
+    }
+
+    fn conditions(status: &Self::Status) -> &[Condition] {
+        &status.conditions
+    }
+
+    fn complete(status: &mut Self::Status, generation: i64, conditions: Vec<Condition>) {
+        status.observed_generation = Some(generation);
+        status.conditions = conditions;
+    }
+}

@@ -1,0 +1,137 @@
+//! The edge to Kubernetes: objects in, conditions out. One folder per kind, each with the same steps: `dereference` fetches
+//! what the object names, `validate` makes domain types of it, only `apply` has effects, `status` is pure.
+//!
+//! - `driver`: the one reconcile wrapper; `outcome`: the one table of what is said; `status`: the one writer
+//! - `streams`: one watch per kind, one bus for all that happens
+//! - `app`, `rivals`, `secrets`: what several kinds look up
+
+use std::sync::Arc;
+
+use kube::{
+    Client,
+    runtime::events::{Recorder, Reporter},
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    backoff::Backoff,
+    context::{Caches, Connections, Context, JobKey},
+    streams::{Bus, Source},
+};
+use crate::{
+    clock::SharedClock, connector::Connectors, engine::jobs::Jobs, server::Health, store::Store, telemetry::metrics::Metrics,
+};
+
+mod app;
+mod app_integration;
+mod attribute_mapping;
+mod backoff;
+mod context;
+mod driver;
+mod import_run;
+mod import_schedule;
+mod kind;
+mod numbers;
+mod outcome;
+mod provisioning_policy;
+mod reasons;
+mod rivals;
+mod secrets;
+mod status;
+mod streams;
+
+/// Checks wait for answers most of the time: many at once, so that apps that hang hold up no others.
+const CHECKS_AT_ONCE: usize = 64;
+
+/// What the controllers are started with.
+pub struct Parts {
+    /// The API server.
+    pub client: Client,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The connectors.
+    pub connectors: Connectors,
+    /// The time.
+    pub clock: SharedClock,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// Who is told when all kinds are listed.
+    pub health: Health,
+    /// `--require-secret-consent`
+    pub require_secret_consent: bool,
+    /// `--max-concurrent-runs`
+    pub max_concurrent_runs: usize,
+    /// Ends everything.
+    pub shutdown: CancellationToken,
+}
+
+/// Runs all controllers until `shutdown`; returns when what was under way is recorded.
+pub async fn run(parts: Parts) {
+    let Parts { client, store, connectors, clock, metrics, health, require_secret_consent, max_concurrent_runs, shutdown } = parts;
+    let bus = Bus::new();
+    let (finished, ended) = mpsc::unbounded_channel();
+    let (integrations, mappings, policies, schedules, runs) = (
+        streams::watch(&client, &bus),
+        streams::watch(&client, &bus),
+        streams::watch(&client, &bus),
+        streams::watch(&client, &bus),
+        streams::watch(&client, &bus),
+    );
+    let caches = Caches {
+        integrations: integrations.cache.clone(),
+        mappings: mappings.cache.clone(),
+        policies: policies.cache.clone(),
+        schedules: schedules.cache.clone(),
+        runs: runs.cache.clone(),
+    };
+    let reporter = Reporter { controller: "joinery.dev/controller".to_owned(), instance: std::env::var("HOSTNAME").ok() };
+    let cx = Arc::new(Context {
+        recorder: Recorder::new(client.clone(), reporter),
+        client,
+        caches,
+        bus,
+        store,
+        connectors,
+        clock,
+        metrics,
+        backoff: Backoff::default(),
+        require_secret_consent,
+        checks: Jobs::new(CHECKS_AT_ONCE, finished.clone()),
+        imports: Jobs::new(max_concurrent_runs, finished.clone()),
+        passes: Jobs::new(max_concurrent_runs, finished),
+        connections: Connections::default(),
+        shutdown,
+    });
+    let watched = tokio::spawn(tell_when_listed(Arc::clone(&cx), health));
+    let told = tokio::spawn(tell_of_jobs(Arc::clone(&cx), ended));
+    tokio::join!(
+        driver::run(integrations, Arc::clone(&cx), app_integration::reconcile),
+        driver::run(mappings, Arc::clone(&cx), attribute_mapping::reconcile),
+        driver::run(policies, Arc::clone(&cx), provisioning_policy::reconcile),
+        driver::run(schedules, Arc::clone(&cx), import_schedule::reconcile),
+        driver::run(runs, Arc::clone(&cx), import_run::reconcile),
+    );
+    tokio::join!(cx.checks.shut_down(), cx.imports.shut_down(), cx.passes.shut_down());
+    watched.abort();
+    told.abort();
+}
+
+async fn tell_when_listed(cx: Arc<Context>, health: Health) {
+    let caches = &cx.caches;
+    let listed = tokio::try_join!(
+        caches.integrations.wait_until_ready(),
+        caches.mappings.wait_until_ready(),
+        caches.policies.wait_until_ready(),
+        caches.schedules.wait_until_ready(),
+        caches.runs.wait_until_ready(),
+    );
+    health.set_watches(listed.is_ok());
+}
+
+/// Objects are visited again when one of their jobs is over.
+async fn tell_of_jobs(cx: Arc<Context>, mut ended: mpsc::UnboundedReceiver<JobKey>) {
+    while let Some(key) = ended.recv().await {
+        cx.tell(Source::Job, &key.integration);
+    }
+}
