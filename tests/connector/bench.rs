@@ -25,7 +25,7 @@ impl Token {
     }
 
     pub fn set(&self, token: &str) {
-        *self.0.lock().unwrap() = token.to_owned();
+        token.clone_into(&mut self.0.lock().unwrap());
     }
 }
 

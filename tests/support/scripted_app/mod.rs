@@ -179,6 +179,6 @@ impl ScriptedApp {
 
     /// The bearer token it takes from now on.
     pub fn set_token(&self, token: &str) {
-        lock(&self.state).options.token = token.to_owned();
+        token.clone_into(&mut lock(&self.state).options.token);
     }
 }

@@ -67,9 +67,10 @@ fn at_path(user: &mut Value, op: &str, target: &Target, value: &Value) -> Result
 }
 
 fn parse(path: &str) -> Option<Target> {
-    let (schema, rest) = match path.to_lowercase().starts_with("urn:") {
-        true => path.rsplit_once(':').map(|(schema, rest)| (Some(schema.to_owned()), rest))?,
-        false => (None, path),
+    let (schema, rest) = if path.to_lowercase().starts_with("urn:") {
+        path.rsplit_once(':').map(|(schema, rest)| (Some(schema.to_owned()), rest))?
+    } else {
+        (None, path)
     };
     let (attribute, filter, rest) = match rest.split_once('[') {
         Some((attribute, rest)) => {

@@ -114,7 +114,7 @@ fn written(status: u16, id: &str, user: Value, faults: &[What]) -> Reply {
             What::Empty { status, location: false } => return Reply { status: *status, headers: Vec::new(), body: Vec::new() },
             What::WithoutId => drop(user.as_object_mut().map(|user| user.remove("id"))),
             What::ShowsAnother => {
-                user = json!({"schemas": [USER], "id": "someone-else", "userName": "someone-else", "externalId": "other"})
+                user = json!({"schemas": [USER], "id": "someone-else", "userName": "someone-else", "externalId": "other"});
             }
             _ => {}
         }
