@@ -137,10 +137,9 @@ fn certificate(problem: &CertificateError) -> &'static str {
         CertificateError::Revoked => "it was revoked",
         CertificateError::UnknownIssuer => "its issuer is not trusted; a private CA goes into spec.tls.caSecretRef",
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => "it is for another host name",
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => "it is not meant for servers",
         CertificateError::BadSignature => "its signature is wrong",
         CertificateError::BadEncoding => "it cannot be read",
-        _ => "it is not valid",
+        _ => "it may not be used for this",
     }
 }
 

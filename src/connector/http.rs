@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use reqwest::{
     Method, Response,
     header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
@@ -17,6 +18,7 @@ use super::{
     AppError, CredentialError, CredentialSource, classify,
     config::{ConnectorConfig, RateLimit},
     connectors::Shared,
+    error::ErrorClass,
     rate::{BudgetKey, Membership, lock},
     retry_after::{self, Pause},
 };
@@ -87,6 +89,13 @@ pub(super) struct Http {
     membership: Mutex<Option<(BudgetKey, Arc<Membership>)>>,
 }
 
+/// What became of a request that reached the app.
+enum Attempt {
+    Answered(Answer),
+    /// The app asked to be left alone until then; the request has had no effect.
+    Throttled(Timestamp),
+}
+
 /// A credential, ready to be sent.
 struct Authorization {
     header: HeaderValue,
@@ -121,17 +130,19 @@ impl Http {
     /// Sends a request, again if the app answers 429 and the pause is short. Nothing else is repeated here.
     pub async fn send(&self, request: &Request) -> Result<Answer, AppError> {
         self.shared.policy.check_host(&request.url).map_err(|forbidden| AppError::AddressForbidden(forbidden.0))?;
-        let mut attempt = 0;
+        let mut number = 0;
         loop {
-            attempt += 1;
-            match self.attempt(request, attempt).await {
-                Err(AppError::RateLimited { .. }) if attempt <= THROTTLED_RETRIES => {}
-                other => return other,
+            number += 1;
+            match self.attempt(request, number).await? {
+                Attempt::Answered(answer) => return Ok(answer),
+                Attempt::Throttled(_) if number <= THROTTLED_RETRIES => {}
+                Attempt::Throttled(retry_at) => return Err(AppError::RateLimited { retry_at }),
             }
         }
     }
 
-    async fn attempt(&self, request: &Request, attempt: u32) -> Result<Answer, AppError> {
+    /// One request, as soon as the budget allows it.
+    async fn attempt(&self, request: &Request, number: u32) -> Result<Attempt, AppError> {
         let mut authorization = self.authorization().await?;
         let membership = self.membership(authorization.fingerprint);
         let asked = Instant::now();
@@ -145,13 +156,13 @@ impl Http {
                 let status = response.status().as_u16();
                 let pause = self.pause(&response);
                 match pass.answered(pause) {
-                    Some(retry_at) => Err(AppError::RateLimited { retry_at }),
-                    None => self.read(response, status, request.limit, authorization.fingerprint).await,
+                    Some(retry_at) => Ok(Attempt::Throttled(retry_at)),
+                    None => read(response, status, request.limit, authorization.fingerprint).await.map(Attempt::Answered),
                 }
             }
             Err(error) => Err(error),
         };
-        self.report(request, attempt, &outcome, started.elapsed());
+        self.report(request, number, &outcome, started.elapsed());
         outcome
     }
 
@@ -177,22 +188,6 @@ impl Http {
             _ => return None,
         }
         Some(retry_after::read(asked, header(response, &DATE), self.shared.clock.now()))
-    }
-
-    async fn read(&self, mut response: Response, status: u16, limit: usize, credential: ShortHash) -> Result<Answer, AppError> {
-        let text = |name| header(&response, &name).and_then(|value| std::str::from_utf8(value).ok());
-        let location = text(LOCATION).map(str::to_owned);
-        let html = text(CONTENT_TYPE).is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"));
-        let encoded = text(CONTENT_ENCODING).is_some_and(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"));
-        let success = (200..300).contains(&status);
-        let body = match body(&mut response, if success { limit } else { REFUSAL }).await {
-            Ok(_) if success && encoded => return Err(AppError::NotScim("it is compressed although that was not asked for")),
-            Ok(body) => body,
-            // The status says enough; what stands in the body cannot make it a success.
-            Err(_) if !success => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        Ok(Answer { status, body, location, html, credential })
     }
 
     async fn authorization(&self) -> Result<Authorization, AppError> {
@@ -221,10 +216,11 @@ impl Http {
         }
     }
 
-    fn report(&self, request: &Request, attempt: u32, outcome: &Result<Answer, AppError>, took: Duration) {
+    fn report(&self, request: &Request, attempt: u32, outcome: &Result<Attempt, AppError>, took: Duration) {
         let (status, class) = match outcome {
-            Ok(answer) if answer.is_success() => (answer.status, "ok"),
-            Ok(answer) => (answer.status, answer.refusal().class().as_str()),
+            Ok(Attempt::Answered(answer)) if answer.is_success() => (answer.status, "ok"),
+            Ok(Attempt::Answered(answer)) => (answer.status, answer.refusal().class().as_str()),
+            Ok(Attempt::Throttled(_)) => (429, ErrorClass::RateLimited.as_str()),
             Err(error) => (0, error.class().as_str()),
         };
         debug!(operation = request.operation, status, class, attempt, "request to the app");
@@ -232,6 +228,23 @@ impl Http {
             observer.request(request.operation, class, took.as_secs_f64());
         }
     }
+}
+
+/// Reads an answer. Of one that is no success nothing but its status is needed.
+async fn read(mut response: Response, status: u16, limit: usize, credential: ShortHash) -> Result<Answer, AppError> {
+    let text = |name| header(&response, &name).and_then(|value| std::str::from_utf8(value).ok());
+    let location = text(LOCATION).map(str::to_owned);
+    let html = text(CONTENT_TYPE).is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"));
+    let encoded = text(CONTENT_ENCODING).is_some_and(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"));
+    let success = (200..300).contains(&status);
+    let body = match body(&mut response, if success { limit } else { REFUSAL }).await {
+        Ok(_) if success && encoded => return Err(AppError::NotScim("it is compressed although that was not asked for")),
+        Ok(body) => body,
+        // The status says enough; what stands in the body cannot make it a success.
+        Err(_) if !success => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    Ok(Answer { status, body, location, html, credential })
 }
 
 /// Reads the body up to a limit in bytes, while it comes in.

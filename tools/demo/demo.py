@@ -147,8 +147,8 @@ def main():
         expect("accounts in the target", 5, chat.count)
 
         title("Install the CRDs and the operator, apply the sample")
-        kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
+        kubectl("apply", "--server-side", "-k", str(ROOT / "crds"))
+        kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
         kubectl("apply", "-f", str(ROOT / "deploy/rbac.yaml"))
         with operator(directory):
             print(kubectl("apply", "-f", str(SAMPLES)))

@@ -42,10 +42,11 @@ pub(super) struct Entry<'a> {
     probe: bool,
 }
 
+/// What a request that wants in does next; with when the app may be asked again, where it cannot get in at once.
 enum Next {
     Go,
-    Sleep(Duration),
-    AwaitProbe,
+    Sleep(Duration, Timestamp),
+    AwaitProbe(Timestamp),
     GiveUp(Timestamp),
 }
 
@@ -65,16 +66,20 @@ impl Gate {
 
     /// Waits until a request may try to enter; `Err(RateLimited)` as soon as it is clear that this will not be by the deadline.
     pub async fn opened(&self, deadline: Timestamp) -> Result<(), AppError> {
+        let mut left = self.until(deadline);
         loop {
             let changed = self.changed.notified();
-            match self.next(deadline) {
+            let wait = match self.next(deadline) {
                 Next::Go => return Ok(()),
-                Next::Sleep(wait) => time::sleep(wait).await,
-                Next::AwaitProbe => {
-                    let _ = time::timeout(self.until(deadline), changed).await;
-                }
                 Next::GiveUp(retry_at) => return Err(AppError::RateLimited { retry_at }),
-            }
+                // The clock may stand still, as it does in simulations; what was waited for counts all the same.
+                Next::Sleep(_, retry_at) | Next::AwaitProbe(retry_at) if left.is_zero() => return Err(AppError::RateLimited { retry_at }),
+                Next::Sleep(wait, _) => wait.min(left),
+                Next::AwaitProbe(_) => left,
+            };
+            let started = time::Instant::now();
+            let _ = time::timeout(wait, changed).await;
+            left = left.saturating_sub(started.elapsed());
         }
     }
 
@@ -96,9 +101,9 @@ impl Gate {
         match state.until {
             None => Next::Go,
             Some(until) if until > deadline => Next::GiveUp(until),
-            Some(until) if until > now => Next::Sleep(self.until(until)),
+            Some(until) if until > now => Next::Sleep(self.until(until), until),
             Some(_) if !state.probing => Next::Go,
-            Some(_) if now < deadline => Next::AwaitProbe,
+            Some(until) if now < deadline => Next::AwaitProbe(until),
             Some(until) => Next::GiveUp(until.max(now)),
         }
     }

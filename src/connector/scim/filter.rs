@@ -46,7 +46,7 @@ impl Filters {
         let found = query(client, attribute, value).await?;
         match found {
             Found::These(records) if records.iter().all(|record| satisfies(record, attribute, value)) => Ok(records),
-            Found::These(_) | Found::Some => {
+            Found::These(_) | Found::NotAllShown => {
                 *self.trust(attribute).lock().await = self.distrust();
                 Err(AppError::FilterUntrusted)
             }
@@ -117,7 +117,7 @@ async fn sample(client: &Client, attribute: LookupAttribute) -> Result<Option<Re
 enum Found {
     These(Vec<Record>),
     /// More than the answer shows, so it proves nothing.
-    Some,
+    NotAllShown,
 }
 
 async fn query(client: &Client, attribute: LookupAttribute, value: &str) -> Result<Found, AppError> {
@@ -133,7 +133,7 @@ async fn query(client: &Client, attribute: LookupAttribute, value: &str) -> Resu
     let page = wire::page(&answer.success()?)?;
     let shown = page.records.len();
     if matches!(page.total, wire::Counter::Is(total) if total > shown as u64) {
-        return Ok(Found::Some);
+        return Ok(Found::NotAllShown);
     }
     let records = page.records.into_iter().map(|record| record.ok()?.parse().ok()).collect::<Option<Vec<_>>>();
     records.map(Found::These).ok_or(AppError::NotScim("a lookup was answered with a resource that has no id or is too deep"))

@@ -144,7 +144,7 @@ impl Walk {
             Some(ahead) => ahead.await.unwrap_or(Err(AppError::NoAnswer("the request was given up"))),
             None if self.proof.pages() == 0 => self.first().await,
             // The caller gave up waiting for the page that was fetched ahead, and asks again.
-            None => fetch(self.client.clone(), self.next.clone(), self.plan.size, matches!(self.stage, Stage::Proving)).await,
+            None => self.request().await,
         };
         match fetched {
             // What the first page may be answered with is the app's failure; later it is a listing that breaks off.
@@ -155,7 +155,7 @@ impl Walk {
 
     async fn first(&mut self) -> Fetch {
         loop {
-            let fetched = fetch(self.client.clone(), self.plan.start.clone(), self.plan.size, false).await;
+            let fetched = self.request().await;
             let refused = matches!(fetched, Err(AppError::Invalid { .. } | AppError::Unsupported { .. }));
             let Some(simpler) = self.plan.simpler().filter(|_| refused) else { return fetched };
             self.next = simpler.start.clone();
@@ -164,8 +164,13 @@ impl Walk {
     }
 
     fn fetch_ahead(&mut self) {
-        let request = fetch(self.client.clone(), self.next.clone(), self.plan.size, matches!(self.stage, Stage::Proving));
-        self.ahead = Some(AbortOnDropHandle::new(tokio::spawn(request)));
+        self.ahead = Some(AbortOnDropHandle::new(tokio::spawn(self.request())));
+    }
+
+    /// The request for the next page; it borrows nothing, so that it may run by itself.
+    fn request(&self) -> impl Future<Output = Fetch> + Send + use<> {
+        let beyond = matches!(self.stage, Stage::Proving);
+        fetch(self.client.clone(), self.next.clone(), self.plan.size, beyond)
     }
 }
 
@@ -189,6 +194,7 @@ impl Listing for Walk {
     }
 }
 
+/// `beyond`: beyond the end, where 404 is as good as an empty page.
 async fn fetch(client: Arc<Client>, position: Position, size: u32, beyond: bool) -> Fetch {
     let query = match position {
         Position::Index(start) => Some(format!("startIndex={start}&count={size}")),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::wire::PATCH_OP;
 use crate::{
     connector::AttributeChange,
-    domain::scim_path::{CORE_USER, ScimPath},
+    domain::scim_path::{CORE_USER, FilterValue, ScimPath},
 };
 
 /// Does the form of the PATCH depend on what the account holds now?
@@ -24,8 +24,8 @@ pub(super) fn with_paths(changes: &[AttributeChange], current: Option<&Value>) -
     let mut added: BTreeMap<ScimPath, Value> = BTreeMap::new();
     for AttributeChange { path, value } in changes {
         match (value, present(path, current)) {
-            (Some(value), Present::No) if path.filter.is_some() => path.set(added.entry(holder(path)).or_default(), value.clone()),
-            (Some(value), _) => operations.push(json!({"op": "replace", "path": path.to_string(), "value": value})),
+            (Some(value), Present::No) if path.filter.is_some() => path.set(added.entry(holder(path)).or_default(), entire(path, value)),
+            (Some(value), _) => operations.push(json!({"op": "replace", "path": path.to_string(), "value": entire(path, value)})),
             (None, Present::No) => {}
             (None, Present::Element) if path.get(current.unwrap_or(&Value::Null)).is_none() => {}
             (None, _) => operations.push(json!({"op": "remove", "path": path.to_string()})),
@@ -59,7 +59,7 @@ pub(super) fn without_paths(changes: &[AttributeChange], current: Option<&Value>
                 list.set(&mut value, elements.clone());
             }
         }
-        path.set(&mut value, new.clone());
+        path.set(&mut value, entire(path, new));
     }
     let nested = value.as_object().is_some_and(|value| !value.is_empty());
     let replace = nested.then(|| json!({"op": "replace", "value": value}));
@@ -79,7 +79,7 @@ pub(super) fn active(active: bool, with_path: bool) -> Value {
 /// The resource to PUT: as it was read, with the changes. What we do not know, and `active`, stays as it is (SC-8).
 pub(super) fn whole(mut current: Value, changes: &[AttributeChange]) -> Value {
     for AttributeChange { path, value } in changes {
-        path.set(&mut current, value.clone().unwrap_or_default());
+        path.set(&mut current, value.as_ref().map_or(Value::Null, |value| entire(path, value)));
         if let (Some(schema), Some(_)) = (&path.schema, value) {
             name_schema(&mut current, schema);
         }
@@ -117,6 +117,21 @@ fn present(path: &ScimPath, current: Option<&Value>) -> Present {
 /// The multi-valued attribute that a path with a filter leads into.
 fn holder(path: &ScimPath) -> ScimPath {
     ScimPath { filter: None, sub_attribute: None, ..path.clone() }
+}
+
+/// A value that replaces a whole element, with what the element is picked by: without it, it would not be found again.
+fn entire(path: &ScimPath, value: &Value) -> Value {
+    let mut value = value.clone();
+    if let (Some(filter), None, Some(fields)) = (&path.filter, &path.sub_attribute, value.as_object_mut())
+        && !fields.keys().any(|name| name.eq_ignore_ascii_case(&filter.attribute))
+    {
+        let wanted = match &filter.value {
+            FilterValue::Text(text) => text.as_str().into(),
+            FilterValue::Bool(flag) => (*flag).into(),
+        };
+        fields.insert(filter.attribute.clone(), wanted);
+    }
+    value
 }
 
 fn message(operations: &[Value]) -> Option<Value> {

@@ -20,7 +20,7 @@ use crate::{
         context::{Context, JobKey},
         driver::{self, Error},
     },
-    domain::{id::IntegrationKey, schedule::ScheduleDecision},
+    domain::{hash::ShortHash, id::IntegrationKey, schedule::ScheduleDecision},
 };
 
 /// What was done.
@@ -56,7 +56,7 @@ pub(super) async fn run(
     if let Some(slot) = start {
         let run = child(schedule, slot, found.request.clone());
         let api: Api<ImportRun> = Api::namespaced(cx.client.clone(), &schedule.namespace().unwrap_or_default());
-        // The slot is in the name: a second try gets 409, never a second import (B8).
+        // 409: a second try, never a second import.
         match api.create(&PostParams::default(), &run).await {
             Ok(_) => done.started = Some(run.name_any()),
             Err(kube::Error::Api(answer)) if answer.code == 409 => {}
@@ -71,7 +71,11 @@ pub(super) async fn run(
 
 /// A run of this slot. Labels and annotations of the schedule are not copied: a tool's tracking id would get the run pruned.
 fn child(schedule: &ImportSchedule, slot: Timestamp, request: Option<String>) -> ImportRun {
-    let name = format!("{}-full-{}", schedule.name_any(), slot.as_second().div_euclid(60));
+    // Either name is the same at a second try: of a slot by its time, of a request by its text (B8).
+    let name = match &request {
+        Some(text) => format!("{}-full-now-{}", schedule.name_any(), &hex::encode(ShortHash::of(text.as_bytes()).0)[..8]),
+        None => format!("{}-full-{}", schedule.name_any(), slot.as_second().div_euclid(60)),
+    };
     let spec = ImportRunSpec { integration_ref: schedule.spec.integration_ref.clone(), kind: ImportType::Full };
     let mut run = ImportRun::new(&name, spec);
     run.metadata.owner_references = Some(schedule.controller_owner_ref(&()).into_iter().collect());
