@@ -251,7 +251,7 @@ fn anything() -> impl Strategy<Value = Event> {
 }
 
 fn cases() -> Config {
-    let cases = if std::env::var_os("JOINERY_LONG").is_some() { 10_000 } else { 500 };
+    let cases = if std::env::var_os("JOINERY_LONG").is_some() { 10_000 } else { 2_000 };
     Config { cases, failure_persistence: None, ..Config::default() }
 }
 
