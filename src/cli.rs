@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn flags_are_taken_before_and_after_the_command() {
-        let cli = Cli::try_parse_from(["joinery", "controller", "--require-secret-consent=false", "--allowed-addresses", "public,private"]).unwrap();
+        let cli = Cli::try_parse_from(["joinery", "controller", "--require-secret-consent=false", "--allowed-addresses", "public,private"])
+            .unwrap();
         assert!(!cli.settings.require_secret_consent);
         assert_eq!(cli.settings.allowed_addresses, [AddressClass::Public, AddressClass::Private]);
         assert!(Cli::try_parse_from(["joinery", "--max-concurrent-runs", "0"]).is_err());

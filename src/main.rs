@@ -8,7 +8,7 @@ use joinery::{
     operator, telemetry,
 };
 
-/// EX_USAGE of sysexits.h.
+/// `EX_USAGE` of sysexits.h.
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {

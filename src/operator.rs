@@ -43,8 +43,7 @@ pub async fn run(settings: Settings) -> Result<(), OperatorError> {
     let metrics = Metrics::new();
     let health = Health::new();
     let shutdown = CancellationToken::new();
-    let listener =
-        TcpListener::bind(settings.listen).await.map_err(|source| OperatorError::Listen { address: settings.listen, source })?;
+    let listener = TcpListener::bind(settings.listen).await.map_err(|source| OperatorError::Listen { address: settings.listen, source })?;
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving /livez, /readyz and /metrics");
     }
@@ -72,7 +71,10 @@ pub async fn run(settings: Settings) -> Result<(), OperatorError> {
             tracing::warn!("something was still under way when the time for a shutdown was over");
         }
         if let Err(error) = store.close().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the store was not closed in order; nothing that was committed is lost");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the store was not closed in order; nothing that was committed is lost"
+            );
         }
     }
     let _served = tokio::time::timeout(Duration::from_secs(2), served).await;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Parser;
 use joinery::api::crd;
 
-/// Writes the CustomResourceDefinitions from the types in src/api.
+/// Writes the `CustomResourceDefinitions` from the types in src/api.
 #[derive(Parser)]
 struct Arguments {
     /// Change nothing; exit with 1 and say where if a file is not as the code says.

@@ -48,6 +48,7 @@ pub(crate) fn jittered(wait: Duration, uid: &str) -> Duration {
 mod tests {
     use super::*;
 
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "waits are small and positive")]
     fn seconds(backoff: &Backoff, uid: &str, second: i64) -> u64 {
         let wait = backoff.failed(uid, Timestamp::from_second(second).unwrap());
         (wait.as_secs_f64() / jittered(Duration::from_secs(1), uid).as_secs_f64()).round() as u64

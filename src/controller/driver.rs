@@ -153,7 +153,12 @@ where
     .await
 }
 
-async fn complete<K, R, F>(object: &Arc<K>, cx: &Arc<Context>, reconcile: R, written: &Written<K::Status>) -> Result<(&'static str, Duration), Error>
+async fn complete<K, R, F>(
+    object: &Arc<K>,
+    cx: &Arc<Context>,
+    reconcile: R,
+    written: &Written<K::Status>,
+) -> Result<(&'static str, Duration), Error>
 where
     K: Kind,
     R: Fn(Arc<K>, Arc<Context>) -> F,
@@ -176,11 +181,7 @@ where
 }
 
 /// One event per change of state: Ready's status or reason is another than before.
-fn event(
-    outcome: &Outcome,
-    previous: &[Condition],
-    new: &[Condition],
-) -> Option<Event> {
+fn event(outcome: &Outcome, previous: &[Condition], new: &[Condition]) -> Option<Event> {
     let ready = |conditions: &[Condition]| {
         let ready = conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
         ready.map(|ready| (ready.status.clone(), ready.reason.clone(), ready.message.clone()))
@@ -202,7 +203,10 @@ async fn publish<K: Kind>(object: &K, event: &Event, cx: &Context) {
 }
 
 /// The objects of a kind that the cache holds in a namespace.
-pub(crate) fn in_namespace<K: Kind>(cache: &kube::runtime::reflector::Store<DeserializeGuard<K>>, namespace: &str) -> Vec<Arc<DeserializeGuard<K>>> {
+pub(crate) fn in_namespace<K: Kind>(
+    cache: &kube::runtime::reflector::Store<DeserializeGuard<K>>,
+    namespace: &str,
+) -> Vec<Arc<DeserializeGuard<K>>> {
     cache.state().into_iter().filter(|object| object.meta().namespace.as_deref() == Some(namespace)).collect()
 }
 

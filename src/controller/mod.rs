@@ -19,9 +19,7 @@ use self::{
     context::{Caches, Connections, Context, JobKey},
     streams::{Bus, Source},
 };
-use crate::{
-    clock::SharedClock, connector::Connectors, engine::jobs::Jobs, server::Health, store::Store, telemetry::metrics::Metrics,
-};
+use crate::{clock::SharedClock, connector::Connectors, engine::jobs::Jobs, server::Health, store::Store, telemetry::metrics::Metrics};
 
 mod app;
 mod app_integration;

@@ -21,7 +21,9 @@ pub(crate) fn advice(reason: Reason) -> &'static str {
         Reason::Unauthorized => "Put a valid token into the Secret; it is tested as soon as it changes.",
         Reason::Forbidden => "Give the token's owner the right to read and manage users in the app.",
         Reason::Unreachable => "Check baseURL, DNS, network policies and the app; it is tried again by itself.",
-        Reason::TlsVerificationFailed => "Verification cannot be turned off: name a private CA in spec.tls, or have the certificate renewed.",
+        Reason::TlsVerificationFailed => {
+            "Verification cannot be turned off: name a private CA in spec.tls, or have the certificate renewed."
+        }
         Reason::RateLimited => "It is tried again when the app allows it; a lower spec.rateLimit avoids this.",
         Reason::NotScim => "Check that baseURL is the SCIM base, such as https://chat.example.com/scim/v2.",
         Reason::InvalidSpec => "Edit the spec.",

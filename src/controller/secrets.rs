@@ -61,7 +61,11 @@ impl SecretToken {
     /// Reads the Secret now. Its version tells whether there is something new to test.
     pub(crate) async fn refresh(&self) -> Result<String, CredentialError> {
         let secret = self.read(0).await?;
-        Ok(format!("{}/{}", secret.metadata.uid.as_deref().unwrap_or_default(), secret.metadata.resource_version.as_deref().unwrap_or_default()))
+        Ok(format!(
+            "{}/{}",
+            secret.metadata.uid.as_deref().unwrap_or_default(),
+            secret.metadata.resource_version.as_deref().unwrap_or_default()
+        ))
     }
 }
 

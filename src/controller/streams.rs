@@ -65,7 +65,10 @@ impl Bus {
     }
 
     /// The objects of kind `K` that depend on what happens.
-    pub(crate) fn dependents<K: Kind>(&self, cache: Store<DeserializeGuard<K>>) -> impl Stream<Item = ObjectRef<DeserializeGuard<K>>> + use<K> {
+    pub(crate) fn dependents<K: Kind>(
+        &self,
+        cache: Store<DeserializeGuard<K>>,
+    ) -> impl Stream<Item = ObjectRef<DeserializeGuard<K>>> + use<K> {
         BroadcastStream::new(self.0.subscribe()).flat_map(move |message| {
             let concerned: Vec<_> = match message {
                 Ok(touched) if !K::depends_on(touched.source) => Vec::new(),

@@ -162,7 +162,9 @@ impl ProvisionKind {
     /// The account that is written to, where it is known.
     pub fn app_id(&self) -> Option<&AppId> {
         match self {
-            Self::Adopt { app_id, .. } | Self::Update { app_id, .. } | Self::Reactivate { app_id, .. } | Self::Deactivate { app_id } => Some(app_id),
+            Self::Adopt { app_id, .. } | Self::Update { app_id, .. } | Self::Reactivate { app_id, .. } | Self::Deactivate { app_id } => {
+                Some(app_id)
+            }
             Self::Need { .. } | Self::Create { .. } | Self::Blocked { .. } => None,
         }
     }

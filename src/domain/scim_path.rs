@@ -157,7 +157,9 @@ impl fmt::Display for ScimPath {
         }
         f.write_str(&self.attribute)?;
         match &self.filter {
-            Some(ValueFilter { attribute, value: FilterValue::Text(text) }) => write!(f, "[{attribute} eq {}]", Value::from(text.as_str()))?,
+            Some(ValueFilter { attribute, value: FilterValue::Text(text) }) => {
+                write!(f, "[{attribute} eq {}]", Value::from(text.as_str()))?;
+            }
             Some(ValueFilter { attribute, value: FilterValue::Bool(flag) }) => write!(f, "[{attribute} eq {flag}]")?,
             None => {}
         }
@@ -276,7 +278,17 @@ mod tests {
 
     #[test]
     fn what_is_no_path_is_refused_and_says_what_would_be() {
-        for text in ["", "name.", ".x", "a b", "emails[type eq work].value", "emails[type ne \"work\"]", "emails[type eq \"work\"", "x:y", "a[b eq true]c"] {
+        for text in [
+            "",
+            "name.",
+            ".x",
+            "a b",
+            "emails[type eq work].value",
+            "emails[type ne \"work\"]",
+            "emails[type eq \"work\"",
+            "x:y",
+            "a[b eq true]c",
+        ] {
             let error = text.parse::<ScimPath>().unwrap_err().to_string();
             assert!(error.contains("name.givenName"), "{text}: {error}");
         }

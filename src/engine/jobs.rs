@@ -116,7 +116,7 @@ where
     fn spawn(&self, key: K, job: impl Future<Output = R> + Send + 'static) {
         let (slots, permits, finished) = (Arc::clone(&self.slots), Arc::clone(&self.permits), self.finished.clone());
         self.tasks.spawn(async move {
-            let abandoned = Abandoned { slots: Arc::clone(&slots), key: key.clone(), finished: finished.clone() };
+            let ended = Ended { slots: Arc::clone(&slots), key: key.clone(), finished: finished.clone() };
             // The semaphore is never closed; without a permit the job would only be less bounded.
             let _permit = permits.acquire().await;
             let result = job.await;
@@ -124,24 +124,20 @@ where
                 slot.result = Some(Arc::new(result));
                 slot.running = false;
             }
-            abandoned.disarm();
+            // Tells of the end, as it would after a panic.
+            drop(ended);
         });
     }
 }
 
-/// Frees the slot of a job that panicked, so that its object is not stuck for ever.
-struct Abandoned<K: Eq + Hash + Clone, R> {
+/// Tells of a job's end, whatever it was, and frees the slot of one that panicked, so that its object is not stuck.
+struct Ended<K: Eq + Hash + Clone, R> {
     slots: Arc<Mutex<HashMap<K, Slot<R>>>>,
     key: K,
     finished: mpsc::UnboundedSender<K>,
 }
 
-impl<K: Eq + Hash + Clone, R> Abandoned<K, R> {
-    /// The job has a result; what is left to do is to say so.
-    fn disarm(self) {}
-}
-
-impl<K: Eq + Hash + Clone, R> Drop for Abandoned<K, R> {
+impl<K: Eq + Hash + Clone, R> Drop for Ended<K, R> {
     fn drop(&mut self) {
         let mut slots = lock(&self.slots);
         if slots.get(&self.key).is_some_and(|slot| slot.running) {
@@ -162,6 +158,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the pool passes results by reference")]
     fn never(_: &u32) -> bool {
         false
     }

@@ -53,7 +53,12 @@ impl Journal {
     }
 }
 
-async fn record(store: Arc<dyn Store>, claim: Claim, clock: SharedClock, mut waiting: mpsc::Receiver<(IntentId, IntentResult)>) -> Result<()> {
+async fn record(
+    store: Arc<dyn Store>,
+    claim: Claim,
+    clock: SharedClock,
+    mut waiting: mpsc::Receiver<(IntentId, IntentResult)>,
+) -> Result<()> {
     let mut group = Vec::new();
     while waiting.recv_many(&mut group, GROUP).await > 0 {
         store.close_intents(&claim, &group, clock.now()).await?;

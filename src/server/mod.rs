@@ -53,7 +53,12 @@ impl Health {
 }
 
 /// Serves until `stopped`.
-pub async fn serve(listener: TcpListener, health: Health, metrics: Metrics, stopped: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    health: Health,
+    metrics: Metrics,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let router = Router::new()
         .route("/livez", get(async || "ok"))
         .route("/readyz", get(readyz))

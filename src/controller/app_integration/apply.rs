@@ -8,9 +8,7 @@ use super::validate::Valid;
 use crate::{
     api::{AppIntegration, names},
     connector::{AppError, ErrorClass},
-    controller::{
-        context::{Checked, Context, JobKey},
-    },
+    controller::context::{Checked, Context, JobKey},
     domain::hash::ShortHash,
     engine::{check, jobs::Polled},
 };

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     api::{
         AppIntegration, AppIntegrationStatus, ConditionType, Reason,
-        conditions::{ConditionSpec, Status},
         app_integration::{AccountsStatus, CapabilitiesStatus, ConnectorKind, Mode, RESOURCE_TYPES},
+        conditions::{ConditionSpec, Status},
     },
     connector::{AppError, Capabilities, CredentialError},
     controller::{

@@ -61,7 +61,8 @@ pub(super) fn run(integration: &AppIntegration, found: &Found, cx: &Context) -> 
     let settings = ShortHash::of(format!("{config:?} {at:?}").as_bytes());
     let connection = cx.connections.get(&key, settings, || {
         let credentials = Arc::new(SecretToken::new(cx.client.clone(), at, cx.require_secret_consent, cx.clock.clone()));
-        let connector = cx.connectors.scim(config, credentials.clone()).map_err(|error| invalid(format!("spec.connector.scim: {error}")))?;
+        let connector =
+            cx.connectors.scim(config, credentials.clone()).map_err(|error| invalid(format!("spec.connector.scim: {error}")))?;
         Ok(Connection { connector, credentials })
     })?;
     Ok(Valid { key, connection, settings })

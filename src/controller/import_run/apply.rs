@@ -36,30 +36,25 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Contex
     }
     // An import that was started goes on with what it was started with; a changed spec is for the next one.
     let fingerprint = ShortHash::of(key.uid.as_bytes());
-    let polled = cx.imports.poll(
-        &key,
-        fingerprint,
-        |result| result.is_err(),
-        |stop| {
-            if let Some(schedule) = &found.schedule {
-                let deadline = Duration::from_secs(u64::try_from(schedule.spec.active_deadline_seconds).unwrap_or(u64::MAX));
-                stop.stop_after(deadline, StopCause::DeadlineExceeded);
-            }
-            let job = ImportJob {
-                store: Arc::clone(&cx.store),
-                connector: Arc::clone(&valid.app.connection.connector),
-                clock: Arc::clone(&cx.clock),
-                rules: valid.policy.rules.clone(),
-                mapping: valid.mapping.clone(),
-                user_name: valid.policy.user_name.clone(),
-                mode: valid.app.mode(),
-                object: key.uid.clone(),
-                stop,
-                retry_pause: RETRY_PAUSE,
-            };
-            carry_out(Arc::clone(cx), job)
-        },
-    );
+    let polled = cx.imports.poll(&key, fingerprint, Result::is_err, |stop| {
+        if let Some(schedule) = &found.schedule {
+            let deadline = Duration::from_secs(u64::try_from(schedule.spec.active_deadline_seconds).unwrap_or(u64::MAX));
+            stop.stop_after(deadline, StopCause::DeadlineExceeded);
+        }
+        let job = ImportJob {
+            store: Arc::clone(&cx.store),
+            connector: Arc::clone(&valid.app.connection.connector),
+            clock: Arc::clone(&cx.clock),
+            rules: valid.policy.rules.clone(),
+            mapping: valid.mapping.clone(),
+            user_name: valid.policy.user_name.clone(),
+            mode: valid.app.mode(),
+            object: key.uid.clone(),
+            stop,
+            retry_pause: RETRY_PAUSE,
+        };
+        carry_out(Arc::clone(cx), job)
+    });
     let last = match polled {
         Polled::Running(last) => last,
         Polled::Done(last) => Some(last),
@@ -67,20 +62,20 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Contex
     Import { error: last.and_then(|result| result.as_ref().as_ref().err().map(ToString::to_string)) }
 }
 
-fn carry_out(cx: Arc<Context>, job: ImportJob) -> impl Future<Output = Result<ImportReport, RunError>> + Send {
-    async move {
-        let result = job.run().await;
-        match &result {
-            Ok(report) => {
-                count(&cx, &job, report);
-                if report.applied.changes() > 0 {
-                    cx.tell(Source::Directory, &job.rules.integration);
-                }
+async fn carry_out(cx: Arc<Context>, job: ImportJob) -> Result<ImportReport, RunError> {
+    let result = job.run().await;
+    match &result {
+        Ok(report) => {
+            count(&cx, &job, report);
+            if report.applied.changes() > 0 {
+                cx.tell(Source::Directory, &job.rules.integration);
             }
-            Err(error) => tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "an import ended early"),
         }
-        result
+        Err(error) => {
+            tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "an import ended early");
+        }
     }
+    result
 }
 
 fn count(cx: &Context, job: &ImportJob, report: &ImportReport) {

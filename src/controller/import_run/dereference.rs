@@ -59,5 +59,5 @@ fn ahead(run: &ImportRun, key: &IntegrationKey, cx: &Context) -> Option<String> 
             && other.uid() != run.uid()
             && cx.imports.is_running(&JobKey { uid: other.uid().unwrap_or_default(), integration: key.clone() })
     });
-    others.map(|other| other.name_any()).next()
+    others.map(kube::ResourceExt::name_any).next()
 }

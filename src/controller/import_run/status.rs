@@ -111,7 +111,8 @@ pub(crate) fn ending(report: &ImportReport) -> Ending {
     match &report.end {
         ImportEnd::Applied => end(Status::True, Reason::Applied, changes(&report.applied)),
         ImportEnd::PartiallyApplied => {
-            let message = format!("{}; {} records failed and are tried again by the next import", changes(&report.applied), report.applied.failed);
+            let message =
+                format!("{}; {} records failed and are tried again by the next import", changes(&report.applied), report.applied.failed);
             end(Status::True, Reason::PartiallyApplied, message)
         }
         ImportEnd::NothingToDo => {
@@ -119,17 +120,22 @@ pub(crate) fn ending(report: &ImportReport) -> Ending {
             end(Status::True, Reason::NothingToDo, message)
         }
         ImportEnd::PlanOnly => {
-            let message = format!("the integration is in Plan mode or suspended: the directory was not changed; planned: {}", changes(&report.plan));
+            let message =
+                format!("the integration is in Plan mode or suspended: the directory was not changed; planned: {}", changes(&report.plan));
             end(Status::True, Reason::PlanOnly, message)
         }
         ImportEnd::Held => held(report),
         ImportEnd::EmptySource => {
             let live = report.safeguards.iter().find(|result| result.rule == Rule::EmptySource).map_or(0, |result| result.population);
-            let message = format!("the app lists nobody, though {live} accounts are linked to people. Nothing was changed. Check the app, then import again.");
+            let message = format!(
+                "the app lists nobody, though {live} accounts are linked to people. Nothing was changed. Check the app, then import again."
+            );
             end(Status::False, Reason::EmptySource, message)
         }
         ImportEnd::SnapshotIncomplete { problem } => {
-            let message = format!("the listing was not proved complete in three attempts: {problem}. Nothing was changed; the next import tries again.");
+            let message = format!(
+                "the listing was not proved complete in three attempts: {problem}. Nothing was changed; the next import tries again."
+            );
             end(Status::False, Reason::SnapshotIncomplete, message)
         }
         ImportEnd::AppFailed { reason, message } => {
@@ -179,7 +185,8 @@ fn snapshot(report: &ImportReport) -> ConditionSpec {
 }
 
 fn changes(counts: &ImportCounts) -> String {
-    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed: _ } = *counts;
+    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed: _ } =
+        *counts;
     format!(
         "{new} new, {matched} matched, {updated} updated, {deactivated} deactivated, {suspended} suspended, {unassigned} unassigned, \
          {reactivated} reactivated; {unchanged} unchanged, {pending} pending, {ignored} ignored"
@@ -196,7 +203,8 @@ fn plan(digest: String, planned: ImportCounts) -> ImportPlanStatus {
 }
 
 fn counts(counts: ImportCounts) -> ImportCountsStatus {
-    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed } = counts;
+    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed } =
+        counts;
     ImportCountsStatus {
         new: count(new),
         matched: count(matched),

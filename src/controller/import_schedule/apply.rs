@@ -38,12 +38,7 @@ pub(super) struct Done {
     pub(super) request: Option<String>,
 }
 
-pub(super) async fn run(
-    schedule: &ImportSchedule,
-    found: &Found,
-    decision: ScheduleDecision,
-    cx: &Context,
-) -> Result<Done, Error> {
+pub(super) async fn run(schedule: &ImportSchedule, found: &Found, decision: ScheduleDecision, cx: &Context) -> Result<Done, Error> {
     let ScheduleDecision { start, stop_active, missed, next } = decision; // no `..`: a new part cannot be forgotten here
     let mut done = Done { missed, next, handled: missed, ..Done::default() };
     if stop_active {

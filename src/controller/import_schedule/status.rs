@@ -74,7 +74,9 @@ fn scheduled(suspended: bool, active: Option<&String>, done: &Done) -> Condition
         return ConditionSpec::holds(ConditionType::Scheduled, Reason::MissedDeadline, message);
     }
     match (active, done.next) {
-        (Some(name), _) => ConditionSpec::holds(ConditionType::Scheduled, Reason::RunActive, format!("the ImportRun `{name}` is under way")),
+        (Some(name), _) => {
+            ConditionSpec::holds(ConditionType::Scheduled, Reason::RunActive, format!("the ImportRun `{name}` is under way"))
+        }
         (None, Some(_)) => {
             ConditionSpec::holds(ConditionType::Scheduled, Reason::NextRunPlanned, "the next run is planned for status.nextScheduleTime")
         }
@@ -100,9 +102,7 @@ fn outcome(found: &Found, suspended: bool, active: bool, after: Duration) -> Out
             Outcome::Held { reason: Reason::RunHeld, message: format!("{}: {}", child.run.name_any(), ending.message), run: false }
         }
         // What a suspension or a newer run has stopped is nobody's failure.
-        Some((child, ending))
-            if ending.succeeded == Status::False && !matches!(ending.reason, Reason::Suspended | Reason::Superseded) =>
-        {
+        Some((child, ending)) if ending.succeeded == Status::False && !matches!(ending.reason, Reason::Suspended | Reason::Superseded) => {
             Outcome::Waiting { reason: ending.reason, message: format!("{}: {}", child.run.name_any(), ending.message), after }
         }
         _ if !found.integration => Outcome::Waiting {

@@ -24,12 +24,11 @@ pub(super) fn run(schedule: &ImportSchedule, now: Timestamp) -> Result<Valid, Sc
     let full = Cron::parse("spec.full.schedule", &spec.full.schedule, &spec.time_zone)?;
     let created = schedule.creation_timestamp().map_or(now, |time| time.0);
     let handled = schedule.status.as_ref().and_then(|status| status.last_schedule_time.as_ref()).map(|time| time.0);
-    let jitter = match spec.jitter_seconds {
-        Some(seconds) => SignedDuration::from_secs(i64::from(seconds)),
-        None => {
-            let interval = full.interval(now).unwrap_or(SignedDuration::ZERO);
-            default_jitter(&schedule.uid().unwrap_or_default(), interval)
-        }
+    let jitter = if let Some(seconds) = spec.jitter_seconds {
+        SignedDuration::from_secs(i64::from(seconds))
+    } else {
+        let interval = full.interval(now).unwrap_or(SignedDuration::ZERO);
+        default_jitter(&schedule.uid().unwrap_or_default(), interval)
     };
     Ok(Valid {
         suspend: spec.suspend,

@@ -9,11 +9,10 @@ use kube::ResourceExt as _;
 use super::{dereference::Found, validate::Valid};
 use crate::{
     api::{ProvisioningPolicy, names},
-    controller::{
-        context::{Context, JobKey},
-    },
+    controller::context::{Context, JobKey},
     domain::{
         hash::ShortHash,
+        mapping::Mapping,
         provision_decision::ProvisionRules,
         report::{ProvisionEnd, ProvisionReport, StopCause},
     },
@@ -92,7 +91,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
 
 /// The hash of everything that a pass decides by. The same inputs give the same plan.
 fn inputs(policy: &ProvisioningPolicy, rules: &ProvisionRules, mode: Mode, directory_revision: i64, request: Option<&str>) -> ShortHash {
-    let mapping = rules.mapping.as_ref().map(|mapping| mapping.digest());
+    let mapping = rules.mapping.as_ref().map(Mapping::digest);
     let enforce = mode == Mode::Enforce;
     ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, enforce, directory_revision, request))
 }
@@ -104,15 +103,15 @@ fn is_due(report: &ProvisionReport, now: Timestamp) -> bool {
     retry || stopped || stale
 }
 
-fn carry_out(cx: Arc<Context>, job: ProvisionJob) -> impl Future<Output = Result<ProvisionReport, RunError>> + Send {
-    async move {
-        let result = job.run().await;
-        match &result {
-            Ok(report) => count(&cx, &job, report),
-            Err(error) => tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "a pass ended early"),
+async fn carry_out(cx: Arc<Context>, job: ProvisionJob) -> Result<ProvisionReport, RunError> {
+    let result = job.run().await;
+    match &result {
+        Ok(report) => count(&cx, &job, report),
+        Err(error) => {
+            tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "a pass ended early");
         }
-        result
     }
+    result
 }
 
 fn count(cx: &Context, job: &ProvisionJob, report: &ProvisionReport) {

@@ -27,10 +27,16 @@ pub(crate) struct ImportPolicy {
 }
 
 /// The rules of imports; `None` without `toDirectory`.
-pub(crate) fn import_policy(spec: &ProvisioningPolicySpec, key: &IntegrationKey, push_null_values: bool) -> Result<Option<ImportPolicy>, Vec<Problem>> {
+pub(crate) fn import_policy(
+    spec: &ProvisioningPolicySpec,
+    key: &IntegrationKey,
+    push_null_values: bool,
+) -> Result<Option<ImportPolicy>, Vec<Problem>> {
     let Some(to_directory) = &spec.to_directory else { return Ok(None) };
     let user_name = match &to_directory.username_format {
-        Some(text) => Expression::compile_text("spec.toDirectory.usernameFormat", text, Scope::ToDirectory).map_err(|problem| vec![problem])?,
+        Some(text) => {
+            Expression::compile_text("spec.toDirectory.usernameFormat", text, Scope::ToDirectory).map_err(|problem| vec![problem])?
+        }
         None => Expression::default_to_directory_user_name(),
     };
     let Safeguards { import: limits, window_seconds, .. } = &spec.safeguards;
@@ -67,7 +73,7 @@ fn matching(to_directory: &ToDirectory) -> MatchingRules {
 
 fn sourcing(to_directory: &ToDirectory) -> Option<Sourcing> {
     let sourcing = &to_directory.sourcing;
-    sourcing.enabled.then(|| Sourcing {
+    sourcing.enabled.then_some(Sourcing {
         on_deactivation: match sourcing.on_deactivation {
             OnDeactivation::DoNothing => sourcing::OnDeactivation::DoNothing,
             OnDeactivation::Deactivate => sourcing::OnDeactivation::Deactivate,

@@ -60,7 +60,10 @@ pub(super) fn obstacle(policy: &ProvisioningPolicy, obstacle: Obstacle) -> Visit
 
 pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: Timestamp) -> Visit<ProvisioningPolicyStatus> {
     let mut status = ProvisioningPolicyStatus {
-        last_handled_request: pass.request.clone().or_else(|| policy.status.as_ref().and_then(|status| status.last_handled_request.clone())),
+        last_handled_request: pass
+            .request
+            .clone()
+            .or_else(|| policy.status.as_ref().and_then(|status| status.last_handled_request.clone())),
         ..ProvisioningPolicyStatus::default()
     };
     let accepted = ConditionSpec::holds(ConditionType::Accepted, Reason::Succeeded, "the policy counts for its integration");
@@ -145,7 +148,8 @@ fn of_report(report: &ProvisionReport) -> Vec<ConditionSpec> {
             ConditionSpec::holds(ConditionType::Provisioned, Reason::Succeeded, "everybody who should have an account has it")
         }
         (ProvisionEnd::Done, 0, undecided) if report.held.is_empty() => {
-            let message = format!("for {undecided} people it cannot be decided whether they are assigned; they neither gain nor lose by it");
+            let message =
+                format!("for {undecided} people it cannot be decided whether they are assigned; they neither gain nor lose by it");
             ConditionSpec::fails(ConditionType::Provisioned, Reason::DependencyNotReady, message)
         }
         (ProvisionEnd::Done, failed, _) if report.held.is_empty() => {

@@ -12,8 +12,7 @@ const BATCH: u32 = 2000;
 impl ImportJob {
     /// Applies the plan until it is done or the run has to stop.
     pub(super) async fn apply(&self, claim: &Claim, planned: &Planned) -> Result<ImportCounts, Early> {
-        let mut applied = ImportCounts::default();
-        applied.unchanged = planned.counts.unchanged;
+        let mut applied = ImportCounts { unchanged: planned.counts.unchanged, ..ImportCounts::default() };
         if planned.rows == 0 {
             return Ok(applied);
         }

@@ -55,7 +55,12 @@ impl ImportJob {
         }
     }
 
-    async fn read_once(&self, claim: &Claim, known: &KnownRecords, snapshot: &mut Snapshot) -> Result<(Observed, Box<dyn Listing>), Attempt> {
+    async fn read_once(
+        &self,
+        claim: &Claim,
+        known: &KnownRecords,
+        snapshot: &mut Snapshot,
+    ) -> Result<(Observed, Box<dyn Listing>), Attempt> {
         *snapshot = Snapshot::default();
         self.store.clear_staging(claim).await.map_err(|error| Attempt::Stop(error.into()))?;
         let mut listing = self.connector.list().await.map_err(|error| classify(&error))?;

@@ -11,11 +11,7 @@ use std::{
 use futures::{StreamExt as _, stream};
 use jiff::SignedDuration;
 
-use super::{
-    Early, Progress, ProvisionJob, decide,
-    effect::Effect,
-    lookup::Lookups,
-};
+use super::{Early, Progress, ProvisionJob, decide, effect::Effect, lookup::Lookups};
 use crate::{
     connector::{AppError, ErrorClass},
     domain::{
@@ -192,7 +188,8 @@ impl ProvisionJob {
             }
             Effect::Gone { link } => (IntentResult::Done { link }, Outcome::Again, action.kind.label()),
             Effect::Blocked(reason) => {
-                let failure = Failure { inputs: action.inputs, attempts: attempt, next_attempt: self.clock.now() + decide::look_again_after(reason) };
+                let failure =
+                    Failure { inputs: action.inputs, attempts: attempt, next_attempt: self.clock.now() + decide::look_again_after(reason) };
                 (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), action.kind.label())
             }
             Effect::Failed(error) => {

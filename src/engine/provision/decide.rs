@@ -87,13 +87,15 @@ impl ProvisionJob {
                 }
                 Decision::Undecided => progress.undecided += 1,
                 Decision::Waiting { next_attempt } => progress.failed_until(next_attempt),
-                Decision::Act(action) => match action.kind {
-                    ProvisionKind::Blocked { reason } => failures.push(self.blocked(row.person.id, action.inputs, reason, progress)),
-                    _ => {
-                        provision_decision::account_name(&action).into_iter().for_each(|name| needs.add(name));
-                        actions.push((row.person.id, action));
+                Decision::Act(ProvisionAction { kind: ProvisionKind::Blocked { reason }, inputs, .. }) => {
+                    failures.push(self.blocked(row.person.id, inputs, reason, progress));
+                }
+                Decision::Act(action) => {
+                    if let Some(name) = provision_decision::account_name(&action) {
+                        needs.add(name);
                     }
-                },
+                    actions.push((row.person.id, action));
+                }
             }
         }
         self.store.plan_provision(claim, &actions).await?;
@@ -143,7 +145,8 @@ impl ProvisionJob {
 
     /// Counts a person who is blocked, and says when the block is looked at again.
     pub(super) fn blocked(&self, person: PersonId, inputs: ShortHash, reason: BlockReason, progress: &mut Progress) -> (PersonId, Failure) {
-        let failure = Failure { inputs, attempts: progress.attempt(person, inputs), next_attempt: self.clock.now() + look_again_after(reason) };
+        let failure =
+            Failure { inputs, attempts: progress.attempt(person, inputs), next_attempt: self.clock.now() + look_again_after(reason) };
         progress.failed_until(failure.next_attempt);
         (person, failure)
     }

@@ -84,10 +84,8 @@ impl ProvisionJob {
         };
         let app_ids: Vec<AppId> = hits.iter().map(|record| record.id.clone()).collect();
         let links = self.store.links_of(&claim.integration, &app_ids).await?;
-        let need = ProvisionAction {
-            kind: ProvisionKind::Need { user_name: user_name.to_owned(), resource: resource.clone() },
-            ..action.clone()
-        };
+        let need =
+            ProvisionAction { kind: ProvisionKind::Need { user_name: user_name.to_owned(), resource: resource.clone() }, ..action.clone() };
         let people = self.store.people(&claim.integration.organisation, &[person]).await?;
         let Some(someone) = people.first() else { return Ok(Effect::Failed(error)) };
         let found = provision_decision::resolve(someone, &need, &hits, &links, false, &self.rules);
@@ -105,7 +103,14 @@ impl ProvisionJob {
         if activate {
             self.connector.set_active(app_id, true).await?;
         }
-        self.write(app_id, None, changes).await
+        match self.write(app_id, None, changes).await? {
+            Some(record) => Ok(Some(record)),
+            // What was taken over has to be known: whether it is active above all.
+            None => match self.connector.get(app_id).await? {
+                Lookup::Found(record) => Ok(Some(record)),
+                Lookup::Gone => Err(AppError::NotFound),
+            },
+        }
     }
 
     async fn reactivate(&self, app_id: &AppId, before: Option<&Link>, changes: &Map<String, Value>) -> Result<Option<Record>, AppError> {

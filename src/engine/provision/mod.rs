@@ -144,7 +144,9 @@ impl ProvisionJob {
                 let page = self.store.provision_actions(claim, Some(class), after, decide::BATCH).await?;
                 let Some((last, _)) = page.last() else { break };
                 after = Some(*last);
-                page.iter().for_each(|(person, action)| action.feed(*person, &mut digest));
+                for (person, action) in &page {
+                    action.feed(*person, &mut digest);
+                }
             }
         }
         Ok(digest.finish())

@@ -148,6 +148,11 @@ const SEE_ACCOUNTS: &str = concat!(
     " AND a.seen AND a.link IS NOT 'Create') AS seen WHERE account.integration = ?5 AND account.app_id = seen.app_id"
 );
 
+/// A record whose action was refused was there all the same (LS-4), and is looked at again by the next import.
+const SEE_REFUSED: &str = "UPDATE account SET hash = NULL, missing = 0
+    FROM (SELECT a.app_id FROM import_action a WHERE a.run = ?1 AND a.app_id > ?2 AND a.app_id <= ?3 AND a.refused AND a.seen) AS seen
+    WHERE account.integration = ?5 AND account.app_id = seen.app_id AND account.state = 'Live'";
+
 const MISS_ACCOUNTS: &str = concat!(
     "UPDATE account SET missing = missed.missing
     FROM (SELECT a.app_id, a.missing FROM import_action a WHERE ",
@@ -182,7 +187,7 @@ const COUNT: &str = "SELECT iif(refused, NULL, counts), count(*) FROM import_act
 
 /// All statements, for the test of how SQLite goes about them.
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 14] = [
+pub(super) const STATEMENTS: [&str; 15] = [
     REFUSE_SECONDS,
     REFUSE_IMPOSSIBLE,
     CREATE_PEOPLE,
@@ -192,6 +197,7 @@ pub(super) const STATEMENTS: [&str; 14] = [
     DROP_OLD_LINKS,
     CREATE_LINKS,
     SEE_ACCOUNTS,
+    SEE_REFUSED,
     MISS_ACCOUNTS,
     PUT_CANDIDATES,
     REMOVE_CANDIDATES,
@@ -253,7 +259,7 @@ impl Range<'_> {
             self.run(write, statement).await?;
         }
         changed += self.run(write, CREATE_LINKS).await?;
-        for statement in [SEE_ACCOUNTS, MISS_ACCOUNTS, PUT_CANDIDATES, REMOVE_CANDIDATES, NOTE_REMOVALS] {
+        for statement in [SEE_ACCOUNTS, SEE_REFUSED, MISS_ACCOUNTS, PUT_CANDIDATES, REMOVE_CANDIDATES, NOTE_REMOVALS] {
             self.run(write, statement).await?;
         }
         if changed > 0 {

@@ -98,11 +98,8 @@ impl SqliteStore {
               AND p.organisation = (SELECT id FROM organisation WHERE name = ?1)"
         );
         let ids: Vec<String> = ids.iter().map(|id| hex::encode(id.as_bytes())).collect();
-        let found: Vec<PersonRow> = sqlx::query_as(FIND)
-            .bind(organisation.as_str())
-            .bind(rows::to_json(&ids, "ids")?)
-            .fetch_all(&self.connections.readers)
-            .await?;
+        let found: Vec<PersonRow> =
+            sqlx::query_as(FIND).bind(organisation.as_str()).bind(rows::to_json(&ids, "ids")?).fetch_all(&self.connections.readers).await?;
         found.into_iter().map(PersonRow::read).collect()
     }
 

@@ -29,7 +29,7 @@ struct ProvisionColumns {
 pub(super) const CONFIRM: &str = "WITH confirmed AS MATERIALIZED (
         SELECT p.pk, unhex(k.value ->> 1) AS inputs FROM json_each(?3) k
         CROSS JOIN person p ON p.organisation = ?1 AND p.id = unhex(k.value ->> 0))
-    UPDATE account INDEXED BY account_person SET inputs = confirmed.inputs FROM confirmed
+    UPDATE account INDEXED BY account_person SET inputs = confirmed.inputs, assigned = 1 FROM confirmed
     WHERE account.person = confirmed.pk AND account.integration = ?2 AND account.state = 'Live'";
 
 /// An account that is as it should be has no failed attempt to be repeated.
