@@ -36,6 +36,9 @@ pub enum OperatorError {
     /// There is neither a kubeconfig nor a ServiceAccount.
     #[error("no way to the API server: set KUBECONFIG, or run in a pod: {0}")]
     Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The controllers ended though nobody had asked them to.
+    #[error("the controllers ended by themselves; the process has to be started again")]
+    ControllersEnded,
 }
 
 /// Runs until SIGTERM or Ctrl-C.
@@ -64,8 +67,16 @@ pub async fn run(settings: Settings) -> Result<(), OperatorError> {
             max_concurrent_runs: usize::from(settings.max_concurrent_runs),
             shutdown: shutdown.clone(),
         };
-        let controllers = tokio::spawn(controller::run(parts));
-        shutdown.cancelled().await;
+        let mut controllers = tokio::spawn(controller::run(parts));
+        tokio::select! {
+            biased; // after a shutdown both are true
+            () = shutdown.cancelled() => {}
+            // A process whose controllers have died must not look alive (C3).
+            _ = &mut controllers => {
+                shutdown.cancel();
+                return Err(OperatorError::ControllersEnded);
+            }
+        }
         if tokio::time::timeout(SHUTDOWN, controllers).await.is_err() {
             // Nothing is lost: what is under way is in the journal, and the next process settles it.
             tracing::warn!("something was still under way when the time for a shutdown was over");

@@ -38,10 +38,19 @@ pub(crate) struct Usable {
 impl Usable {
     /// `mode`, and `suspend`, which lets planning go on (AI-7).
     pub(crate) fn mode(&self) -> engine::Mode {
-        match (self.integration.spec.suspend, self.integration.spec.mode) {
-            (false, Mode::Enforce) => engine::Mode::Enforce,
-            (true, _) | (false, Mode::Plan) => engine::Mode::Plan,
-        }
+        mode(&self.integration)
+    }
+}
+
+/// May nothing be changed in the app or by it, whatever else can be said of it? Gone, `suspend` (AI-7), `mode: Plan` (AI-6).
+pub(crate) fn is_read_only(namespace: &str, name: &str, cx: &Context) -> bool {
+    driver::cached(&cx.caches.integrations, namespace, name).is_none_or(|integration| mode(&integration) == engine::Mode::Plan)
+}
+
+fn mode(integration: &AppIntegration) -> engine::Mode {
+    match (integration.spec.suspend, integration.spec.mode) {
+        (false, Mode::Enforce) => engine::Mode::Enforce,
+        (true, _) | (false, Mode::Plan) => engine::Mode::Plan,
     }
 }
 
@@ -53,9 +62,13 @@ pub(crate) fn find(namespace: &str, name: &str, cx: &Context) -> App {
     };
     let key = app_integration::key(&integration);
     let job = JobKey { uid: integration.uid().unwrap_or_default(), integration: key.clone() };
-    let (Some(checked), Some(connection)) = (cx.checks.last(&job), cx.connections.current(&key)) else {
+    let current = cx.connections.current(&key, integration.metadata.generation);
+    let (Some(checked), Some((settings, connection))) = (cx.checks.last(&job), current) else {
         return App::Unknown;
     };
+    if checked.settings != settings {
+        return App::Unknown;
+    }
     match &checked.report.result {
         Ok(_) => App::Ready(Arc::new(Usable { integration, connection })),
         Err(error) => {

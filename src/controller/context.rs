@@ -41,9 +41,27 @@ pub(crate) struct JobKey {
 /// A check, when it ended, and how many in a row have failed.
 pub(crate) struct Checked {
     pub(crate) report: CheckReport,
+    /// The settings of the connection that was tested.
+    pub(crate) settings: ShortHash,
     pub(crate) at: jiff::Timestamp,
     pub(crate) failures: u32,
 }
+
+/// An import or a pass, and when it ended.
+pub(crate) struct Ended<R> {
+    pub(crate) result: Result<R, RunError>,
+    pub(crate) at: jiff::Timestamp,
+}
+
+impl<R> Ended<R> {
+    /// May a run without a report be tried again? A store that fails at once must not be asked without a pause.
+    pub(crate) fn failed_long_enough_ago(&self, now: jiff::Timestamp) -> bool {
+        self.result.is_err() && now.duration_since(self.at) >= PAUSE_AFTER_FAILURE
+    }
+}
+
+/// Between two attempts of a run that ended without a report.
+const PAUSE_AFTER_FAILURE: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 
 /// The caches of all kinds.
 pub(crate) struct Caches {
@@ -67,8 +85,8 @@ pub(crate) struct Context {
     pub(crate) backoff: Backoff,
     pub(crate) require_secret_consent: bool,
     pub(crate) checks: Jobs<JobKey, Checked>,
-    pub(crate) imports: Jobs<JobKey, Result<ImportReport, RunError>>,
-    pub(crate) passes: Jobs<JobKey, Result<ProvisionReport, RunError>>,
+    pub(crate) imports: Jobs<JobKey, Ended<ImportReport>>,
+    pub(crate) passes: Jobs<JobKey, Ended<ProvisionReport>>,
     pub(crate) connections: Connections,
     pub(crate) shutdown: CancellationToken,
 }
@@ -95,7 +113,14 @@ pub(crate) struct Connection {
 /// Connections by integration, kept while the settings stay as they are: what a connector has learned of its app, and its
 /// open connections, outlast a run.
 #[derive(Default)]
-pub(crate) struct Connections(Mutex<HashMap<IntegrationKey, (ShortHash, Connection)>>);
+pub(crate) struct Connections(Mutex<HashMap<IntegrationKey, Known>>);
+
+struct Known {
+    settings: ShortHash,
+    /// The generation of the integration whose settings these are.
+    generation: Option<i64>,
+    connection: Connection,
+}
 
 impl Connections {
     /// The integration's connection, made anew if the settings have changed.
@@ -103,21 +128,31 @@ impl Connections {
         &self,
         integration: &IntegrationKey,
         settings: ShortHash,
+        generation: Option<i64>,
         connect: impl FnOnce() -> Result<Connection, E>,
     ) -> Result<Connection, E> {
         let mut connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, connection)) = connections.get(integration)
-            && *known == settings
+        if let Some(known) = connections.get_mut(integration)
+            && known.settings == settings
         {
-            return Ok(connection.clone());
+            known.generation = generation;
+            return Ok(known.connection.clone());
         }
         let connection = connect()?;
-        connections.insert(integration.clone(), (settings, connection.clone()));
+        connections.insert(integration.clone(), Known { settings, generation, connection: connection.clone() });
         Ok(connection)
     }
 
-    /// The integration's connection, if it has one.
-    pub(crate) fn current(&self, integration: &IntegrationKey) -> Option<Connection> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(integration).map(|(_, connection)| connection.clone())
+    /// The integration's connection and the hash of its settings. `None` if it was made for another generation: nothing is
+    /// sent to where an edited integration pointed before.
+    pub(crate) fn current(&self, integration: &IntegrationKey, generation: Option<i64>) -> Option<(ShortHash, Connection)> {
+        let connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = connections.get(integration).filter(|known| known.generation == generation)?;
+        Some((known.settings, known.connection.clone()))
+    }
+
+    /// Forgets the connections of integrations that are gone.
+    pub(crate) fn forget_unless(&self, exists: impl Fn(&IntegrationKey) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|integration, _| exists(integration));
     }
 }

@@ -25,7 +25,7 @@ use super::{
     streams::Feed,
 };
 use crate::{
-    api::conditions::{ConditionSpec, ConditionType},
+    api::conditions::{ConditionSpec, ConditionType, Reason},
     store::StoreError,
     telemetry::metrics::{KindLabels, ReconcileLabels},
 };
@@ -143,6 +143,9 @@ where
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "reconcile failed; it is tried again");
+                if matches!(error, Error::Store(_)) {
+                    tell_of_store(&object, &cx, written).await;
+                }
                 (error.category(), cx.backoff.failed(&uid, cx.clock.now()))
             }
         };
@@ -180,6 +183,19 @@ where
     Ok((visit.outcome.label(), visit.outcome.next_visit()))
 }
 
+/// Says on the object that the store does not work (C8). What was said before of everything else stays out: nobody knows.
+async fn tell_of_store<K: Kind>(object: &Arc<K>, cx: &Arc<Context>, written: &Written<K::Status>) {
+    let visit = |object: Arc<K>, _| async move {
+        let message = "the store cannot be read or written; it is tried again by itself, and nothing is changed until then".to_owned();
+        let outcome = Outcome::Waiting { reason: Reason::StoreUnavailable, message, after: DEADLINE };
+        Ok(Visit { outcome, conditions: Vec::new(), status: object.status().cloned().unwrap_or_default() })
+    };
+    let told = tokio::time::timeout(DEADLINE, complete(object, cx, visit, written)).await.unwrap_or(Err(Error::Deadline));
+    if let Err(error) = told {
+        tracing::debug!(error = &error as &dyn std::error::Error, "the failure of the store was not told");
+    }
+}
+
 /// One event per change of state: Ready's status or reason is another than before.
 fn event(outcome: &Outcome, previous: &[Condition], new: &[Condition]) -> Option<Event> {
     let ready = |conditions: &[Condition]| {
@@ -188,7 +204,7 @@ fn event(outcome: &Outcome, previous: &[Condition], new: &[Condition]) -> Option
     };
     let (status, reason, message) = ready(new)?;
     let changed = ready(previous).is_none_or(|(old_status, old_reason, _)| (old_status, old_reason) != (status.clone(), reason.clone()));
-    if !changed || matches!(outcome, Outcome::Progressing { .. }) {
+    if !changed || matches!(outcome, Outcome::Progressing { .. } | Outcome::Running { .. }) {
         return None;
     }
     let type_ = if outcome.is_warning() { EventType::Warning } else { EventType::Normal };

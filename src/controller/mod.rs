@@ -38,6 +38,7 @@ mod rivals;
 mod secrets;
 mod status;
 mod streams;
+mod sweep;
 
 /// Checks wait for answers most of the time: many at once, so that apps that hang hold up no others.
 const CHECKS_AT_ONCE: usize = 64;
@@ -103,6 +104,7 @@ pub async fn run(parts: Parts) {
     });
     let watched = tokio::spawn(tell_when_listed(Arc::clone(&cx), health));
     let told = tokio::spawn(tell_of_jobs(Arc::clone(&cx), ended));
+    let swept = tokio::spawn(sweep::run(Arc::clone(&cx)));
     tokio::join!(
         driver::run(integrations, Arc::clone(&cx), app_integration::reconcile),
         driver::run(mappings, Arc::clone(&cx), attribute_mapping::reconcile),
@@ -113,6 +115,7 @@ pub async fn run(parts: Parts) {
     tokio::join!(cx.checks.shut_down(), cx.imports.shut_down(), cx.passes.shut_down());
     watched.abort();
     told.abort();
+    swept.abort();
 }
 
 async fn tell_when_listed(cx: Arc<Context>, health: Health) {

@@ -12,8 +12,10 @@ use crate::api::conditions::{self, ConditionSpec, ConditionType, Reason, Status}
 pub(crate) enum Outcome {
     /// Nothing is left to do (rows 8 to 11).
     Settled { reason: Reason, message: String, recheck: Duration },
-    /// Work is under way (rows 7, 12).
+    /// Work is under way (row 7).
     Progressing { message: String, after: Duration },
+    /// An ImportRun is under way (row 12): no routine, and said whatever it waited for before.
+    Running { message: String, after: Duration },
     /// Something else has to happen first (rows 4 to 6).
     Waiting { reason: Reason, message: String, after: Duration },
     /// A limit has tripped (row 3; 13 for a run). `known` is Unknown for a run, False for everything else.
@@ -32,9 +34,10 @@ impl Outcome {
         let also = |condition, reason: &Reason, message: &str| ConditionSpec::holds(condition, *reason, message);
         match self {
             Self::Settled { reason, message, .. } => vec![ready(Status::True, reason, message)],
-            Self::Progressing { message, .. } => {
-                vec![ready(Status::Unknown, &Reason::Progressing, message), also(ConditionType::Reconciling, &Reason::Progressing, message)]
-            }
+            Self::Progressing { message, .. } | Self::Running { message, .. } => vec![
+                ready(Status::Unknown, &Reason::Progressing, message),
+                also(ConditionType::Reconciling, &Reason::Progressing, message),
+            ],
             Self::Waiting { reason, message, .. } => {
                 vec![ready(Status::False, reason, message), also(ConditionType::Reconciling, reason, message)]
             }
@@ -52,7 +55,7 @@ impl Outcome {
     pub(crate) fn next_visit(&self) -> Duration {
         match self {
             Self::Settled { recheck, .. } | Self::Invalid { recheck, .. } => *recheck,
-            Self::Progressing { after, .. } | Self::Waiting { after, .. } => *after,
+            Self::Progressing { after, .. } | Self::Running { after, .. } | Self::Waiting { after, .. } => *after,
             Self::Held { .. } => HOURLY,
         }
     }
@@ -61,7 +64,7 @@ impl Outcome {
     pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Settled { .. } => "settled",
-            Self::Progressing { .. } => "progressing",
+            Self::Progressing { .. } | Self::Running { .. } => "progressing",
             Self::Waiting { .. } => "waiting",
             Self::Held { .. } => "held",
             Self::Invalid { .. } => "invalid",
@@ -140,37 +143,13 @@ mod tests {
     fn every_outcome_says_the_words_of_its_row() {
         let table: [(&str, Outcome, &str, &str, Option<ConditionType>); 8] = [
             ("row 2", Outcome::invalid(Reason::InvalidSpec, "m"), "False", "InvalidSpec", Some(ConditionType::Stalled)),
-            (
-                "row 2, by its reason",
-                Outcome::blocked(Reason::Unauthorized, "m", HOURLY),
-                "False",
-                "Unauthorized",
-                Some(ConditionType::Stalled),
-            ),
-            (
-                "row 3",
-                Outcome::Held { reason: Reason::AwaitingApproval, message: "m".into(), run: false },
-                "False",
-                "AwaitingApproval",
-                Some(ConditionType::Stalled),
-            ),
+            ("row 2, by its reason", Outcome::blocked(Reason::Unauthorized, "m", HOURLY), "False", "Unauthorized", Some(ConditionType::Stalled)),
+            ("row 3", Outcome::Held { reason: Reason::AwaitingApproval, message: "m".into(), run: false }, "False", "AwaitingApproval", Some(ConditionType::Stalled)),
             ("row 6", Outcome::blocked(Reason::Unreachable, "m", HOURLY), "False", "Unreachable", Some(ConditionType::Reconciling)),
-            (
-                "row 7",
-                Outcome::Progressing { message: "m".into(), after: HOURLY },
-                "Unknown",
-                "Progressing",
-                Some(ConditionType::Reconciling),
-            ),
+            ("row 7", Outcome::Progressing { message: "m".into(), after: HOURLY }, "Unknown", "Progressing", Some(ConditionType::Reconciling)),
             ("row 9", settled(Reason::PlanOnly), "True", "PlanOnly", None),
             ("row 11", settled(Reason::Succeeded), "True", "Succeeded", None),
-            (
-                "row 13",
-                Outcome::Held { reason: Reason::AwaitingApproval, message: "m".into(), run: true },
-                "Unknown",
-                "AwaitingApproval",
-                None,
-            ),
+            ("row 13", Outcome::Held { reason: Reason::AwaitingApproval, message: "m".into(), run: true }, "Unknown", "AwaitingApproval", None),
         ];
         for (why, outcome, status, reason, also) in table {
             let conditions = after_visit(&outcome, &[], &[], 1, at(0)).unwrap();
@@ -198,5 +177,9 @@ mod tests {
         let first = after_visit(&settled(Reason::Succeeded), &[], &[], 1, at(10)).unwrap();
         assert_eq!(after_visit(&progressing, &[], &first, 1, at(20)), None);
         assert!(after_visit(&progressing, &[], &first, 2, at(20)).is_some(), "a new generation is reported on");
+        let waited = Outcome::Waiting { reason: Reason::DependencyNotReady, message: "m".into(), after: HOURLY };
+        let waited = after_visit(&waited, &[], &[], 1, at(10)).unwrap();
+        let running = after_visit(&Outcome::Running { message: "m".into(), after: HOURLY }, &[], &waited, 1, at(20)).unwrap();
+        assert_eq!(word(&running, ConditionType::Ready), Some(("Unknown".into(), "Progressing".into())), "a run that waited and runs");
     }
 }

@@ -64,6 +64,11 @@ impl Bus {
         let _no_listener = self.0.send(touched);
     }
 
+    /// Everything that happens from now on.
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Touched> {
+        self.0.subscribe()
+    }
+
     /// The objects of kind `K` that depend on what happens.
     pub(crate) fn dependents<K: Kind>(
         &self,

@@ -93,15 +93,16 @@ where
         }
     }
 
-    /// Forgets the result of a job that is over, or stops it: its object is gone.
-    pub fn forget(&self, key: &K) {
-        let mut slots = lock(&self.slots);
-        match slots.get(key) {
-            Some(slot) if slot.running => slot.stop.stop(StopCause::Superseded),
-            _ => {
-                slots.remove(key);
+    /// Forgets the results of jobs whose object is gone. Those under way are stopped; they are forgotten by the first call
+    /// after their end.
+    pub fn forget_unless(&self, exists: impl Fn(&K) -> bool) {
+        lock(&self.slots).retain(|key, slot| {
+            let exists = exists(key);
+            if slot.running && !exists {
+                slot.stop.stop(StopCause::Superseded);
             }
-        }
+            slot.running || exists
+        });
     }
 
     /// Stops every job and waits until all have recorded what they did (promise C6).
@@ -116,7 +117,7 @@ where
     fn spawn(&self, key: K, job: impl Future<Output = R> + Send + 'static) {
         let (slots, permits, finished) = (Arc::clone(&self.slots), Arc::clone(&self.permits), self.finished.clone());
         self.tasks.spawn(async move {
-            let ended = Ended { slots: Arc::clone(&slots), key: key.clone(), finished: finished.clone() };
+            let abandoned = Abandoned { slots: Arc::clone(&slots), key: key.clone() };
             // The semaphore is never closed; without a permit the job would only be less bounded.
             let _permit = permits.acquire().await;
             let result = job.await;
@@ -124,28 +125,26 @@ where
                 slot.result = Some(Arc::new(result));
                 slot.running = false;
             }
-            // Tells of the end, as it would after a panic.
-            drop(ended);
+            drop(abandoned);
+            // Nobody listens any more only while the process is going down.
+            let _listener_gone = finished.send(key);
         });
     }
 }
 
-/// Tells of a job's end, whatever it was, and frees the slot of one that panicked, so that its object is not stuck.
-struct Ended<K: Eq + Hash + Clone, R> {
+/// Frees the slot of a job that panicked, so that its object is not stuck for ever. Nobody is told: whoever asks again does so
+/// after their own pause, and a job that always panics does not go round without one.
+struct Abandoned<K: Eq + Hash, R> {
     slots: Arc<Mutex<HashMap<K, Slot<R>>>>,
     key: K,
-    finished: mpsc::UnboundedSender<K>,
 }
 
-impl<K: Eq + Hash + Clone, R> Drop for Ended<K, R> {
+impl<K: Eq + Hash, R> Drop for Abandoned<K, R> {
     fn drop(&mut self) {
         let mut slots = lock(&self.slots);
         if slots.get(&self.key).is_some_and(|slot| slot.running) {
             slots.remove(&self.key);
         }
-        drop(slots);
-        // Nobody listens any more only while the process is going down.
-        let _listener_gone = self.finished.send(self.key.clone());
     }
 }
 
@@ -158,7 +157,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the pool passes results by reference")]
     fn never(_: &u32) -> bool {
         false
     }
@@ -186,9 +184,25 @@ mod tests {
         let (finished, mut ended) = mpsc::unbounded_channel();
         let jobs: Jobs<&str, u32> = Jobs::new(1, finished);
         jobs.poll(&"a", hash("1"), never, |_| async { panic!("as a test") });
-        assert_eq!(ended.recv().await, Some("a"));
-        assert!(!jobs.is_running(&"a"));
+        while jobs.is_running(&"a") {
+            tokio::task::yield_now().await;
+        }
+        assert!(ended.try_recv().is_err(), "told at once it would go round without a pause");
         assert!(matches!(jobs.poll(&"a", hash("1"), never, |_| async { 7 }), Polled::Running(None)));
+    }
+
+    #[tokio::test]
+    async fn jobs_of_what_is_gone_are_stopped_and_forgotten() {
+        let (finished, mut ended) = mpsc::unbounded_channel();
+        let jobs: Jobs<&str, StopCause> = Jobs::new(2, finished);
+        jobs.poll(&"a", hash("1"), |_| false, |stop| async move { stop.stopped().await });
+        jobs.forget_unless(|_| true);
+        assert!(jobs.is_running(&"a"));
+        jobs.forget_unless(|_| false);
+        assert_eq!(ended.recv().await, Some("a"));
+        assert_eq!(jobs.last(&"a").as_deref(), Some(&StopCause::Superseded));
+        jobs.forget_unless(|_| false);
+        assert_eq!(jobs.last(&"a"), None);
     }
 
     #[tokio::test]

@@ -1,6 +1,9 @@
 //! What ends a run before its next write (RU-4).
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +14,7 @@ use crate::domain::report::StopCause;
 pub struct StopToken {
     token: CancellationToken,
     cause: Arc<OnceLock<StopCause>>,
+    only_plans: Arc<AtomicBool>,
 }
 
 impl StopToken {
@@ -19,8 +23,16 @@ impl StopToken {
         Self::default()
     }
 
+    /// The run changes nothing: a suspension does not stop it, planning goes on (AI-7).
+    pub fn only_plans(&self) {
+        self.only_plans.store(true, Ordering::Relaxed);
+    }
+
     /// Stops the run.
     pub fn stop(&self, cause: StopCause) {
+        if cause == StopCause::Suspended && self.only_plans.load(Ordering::Relaxed) {
+            return;
+        }
         let _already_stopped = self.cause.set(cause);
         self.token.cancel();
     }
@@ -28,11 +40,11 @@ impl StopToken {
     /// Stops the run after so long, unless it is over by then.
     pub fn stop_after(&self, deadline: std::time::Duration, cause: StopCause) {
         // Held weakly: a run that is over must not be kept in memory by its deadline.
-        let (token, settled) = (self.token.clone(), Arc::downgrade(&self.cause));
+        let (token, settled, only_plans) = (self.token.clone(), Arc::downgrade(&self.cause), Arc::clone(&self.only_plans));
         tokio::spawn(async move {
             tokio::time::sleep(deadline).await;
             if let Some(settled) = settled.upgrade() {
-                Self { token, cause: settled }.stop(cause);
+                Self { token, cause: settled, only_plans }.stop(cause);
             }
         });
     }
@@ -60,5 +72,15 @@ mod tests {
         stop.stop(StopCause::Suspended);
         stop.clone().stop(StopCause::Shutdown);
         assert_eq!(stop.cause(), Some(StopCause::Suspended));
+    }
+
+    #[test]
+    fn a_suspension_lets_planning_go_on() {
+        let stop = StopToken::new();
+        stop.only_plans();
+        stop.stop(StopCause::Suspended);
+        assert_eq!(stop.cause(), None);
+        stop.stop(StopCause::Shutdown);
+        assert_eq!(stop.cause(), Some(StopCause::Shutdown));
     }
 }

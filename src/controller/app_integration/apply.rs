@@ -49,11 +49,11 @@ pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Co
 }
 
 fn carry_out(cx: Arc<Context>, valid: &Valid, failures: u32) -> impl Future<Output = Checked> + Send + use<> {
-    let connector = Arc::clone(&valid.connection.connector);
+    let (connector, settings) = (Arc::clone(&valid.connection.connector), valid.settings);
     async move {
         let report = check::run(connector.as_ref()).await;
         let failures = if report.result.is_ok() { 0 } else { failures.saturating_add(1) };
-        Checked { report, at: cx.clock.now(), failures }
+        Checked { report, settings, at: cx.clock.now(), failures }
     }
 }
 

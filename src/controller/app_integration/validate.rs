@@ -59,7 +59,7 @@ pub(super) fn run(integration: &AppIntegration, found: &Found, cx: &Context) -> 
     let key = key(integration);
     // `Debug` of the settings holds neither token nor certificate key: a CA is public.
     let settings = ShortHash::of(format!("{config:?} {at:?}").as_bytes());
-    let connection = cx.connections.get(&key, settings, || {
+    let connection = cx.connections.get(&key, settings, integration.metadata.generation, || {
         let credentials = Arc::new(SecretToken::new(cx.client.clone(), at, cx.require_secret_consent, cx.clock.clone()));
         let connector =
             cx.connectors.scim(config, credentials.clone()).map_err(|error| invalid(format!("spec.connector.scim: {error}")))?;

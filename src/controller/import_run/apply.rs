@@ -8,14 +8,15 @@ use super::{dereference::Found, validate::Valid};
 use crate::{
     api::ImportRun,
     controller::{
-        context::{Context, JobKey},
+        app,
+        context::{Context, Ended, JobKey},
         streams::Source,
     },
     domain::{
         hash::ShortHash,
         report::{ImportEnd, ImportReport, StopCause},
     },
-    engine::{RunError, import::ImportJob, jobs::Polled},
+    engine::{Mode, import::ImportJob, jobs::Polled},
     telemetry::metrics::{ActionLabels, RunLabels},
 };
 
@@ -28,54 +29,78 @@ pub(super) struct Import {
 /// Before an incomplete listing is read again; three attempts take some seconds and ride over a short hiccup.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Context>) -> Import {
-    let key = JobKey { uid: run.uid().unwrap_or_default(), integration: found.key.clone() };
-    let suspended = valid.app.integration.spec.suspend || found.schedule.as_ref().is_some_and(|schedule| schedule.spec.suspend);
-    if suspended {
-        cx.imports.stop(&key, StopCause::Suspended);
+/// Stops an import that may not change anything any more, whatever else hinders it (AI-6, AI-7).
+pub(super) fn halt(run: &ImportRun, found: &Found, cx: &Context) {
+    if is_schedule_suspended(found) || app::is_read_only(found.key.organisation.as_str(), found.key.name.as_str(), cx) {
+        cx.imports.stop(&key(run, found), StopCause::Suspended);
     }
+}
+
+fn key(run: &ImportRun, found: &Found) -> JobKey {
+    JobKey { uid: run.uid().unwrap_or_default(), integration: found.key.clone() }
+}
+
+fn is_schedule_suspended(found: &Found) -> bool {
+    found.schedule.as_ref().is_some_and(|schedule| schedule.spec.suspend)
+}
+
+pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Context>) -> Import {
+    let key = key(run, found);
+    let mode = if is_schedule_suspended(found) { Mode::Plan } else { valid.app.mode() };
+    let now = cx.clock.now();
     // An import that was started goes on with what it was started with; a changed spec is for the next one.
     let fingerprint = ShortHash::of(key.uid.as_bytes());
-    let polled = cx.imports.poll(&key, fingerprint, Result::is_err, |stop| {
-        if let Some(schedule) = &found.schedule {
-            let deadline = Duration::from_secs(u64::try_from(schedule.spec.active_deadline_seconds).unwrap_or(u64::MAX));
-            stop.stop_after(deadline, StopCause::DeadlineExceeded);
-        }
-        let job = ImportJob {
-            store: Arc::clone(&cx.store),
-            connector: Arc::clone(&valid.app.connection.connector),
-            clock: Arc::clone(&cx.clock),
-            rules: valid.policy.rules.clone(),
-            mapping: valid.mapping.clone(),
-            user_name: valid.policy.user_name.clone(),
-            mode: valid.app.mode(),
-            object: key.uid.clone(),
-            stop,
-            retry_pause: RETRY_PAUSE,
-        };
-        carry_out(Arc::clone(cx), job)
-    });
+    let polled = cx.imports.poll(
+        &key,
+        fingerprint,
+        |ended| ended.failed_long_enough_ago(now),
+        |stop| {
+            if let Some(schedule) = &found.schedule {
+                let deadline = Duration::from_secs(u64::try_from(schedule.spec.active_deadline_seconds).unwrap_or(u64::MAX));
+                // A run that is taken up again has no more time than one that was never interrupted.
+                let started = found.stored.as_ref().map_or(now, |stored| stored.started);
+                let spent = Duration::try_from(now.duration_since(started)).unwrap_or_default();
+                stop.stop_after(deadline.saturating_sub(spent), StopCause::DeadlineExceeded);
+            }
+            if mode == Mode::Plan {
+                stop.only_plans();
+            }
+            let job = ImportJob {
+                store: Arc::clone(&cx.store),
+                connector: Arc::clone(&valid.app.connection.connector),
+                clock: Arc::clone(&cx.clock),
+                rules: valid.policy.rules.clone(),
+                mapping: valid.mapping.clone(),
+                user_name: valid.policy.user_name.clone(),
+                mode,
+                object: key.uid.clone(),
+                stop,
+                retry_pause: RETRY_PAUSE,
+            };
+            carry_out(Arc::clone(cx), job)
+        },
+    );
     let last = match polled {
         Polled::Running(last) => last,
         Polled::Done(last) => Some(last),
     };
-    Import { error: last.and_then(|result| result.as_ref().as_ref().err().map(ToString::to_string)) }
+    Import { error: last.and_then(|ended| ended.result.as_ref().err().map(ToString::to_string)) }
 }
 
-async fn carry_out(cx: Arc<Context>, job: ImportJob) -> Result<ImportReport, RunError> {
-    let result = job.run().await;
-    match &result {
-        Ok(report) => {
-            count(&cx, &job, report);
-            if report.applied.changes() > 0 {
-                cx.tell(Source::Directory, &job.rules.integration);
+fn carry_out(cx: Arc<Context>, job: ImportJob) -> impl Future<Output = Ended<ImportReport>> + Send {
+    async move {
+        let result = job.run().await;
+        match &result {
+            Ok(report) => {
+                count(&cx, &job, report);
+                if report.applied.changes() > 0 {
+                    cx.tell(Source::Directory, &job.rules.integration);
+                }
             }
+            Err(error) => tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "an import ended early"),
         }
-        Err(error) => {
-            tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "an import ended early");
-        }
+        Ended { result, at: cx.clock.now() }
     }
-    result
 }
 
 fn count(cx: &Context, job: &ImportJob, report: &ImportReport) {

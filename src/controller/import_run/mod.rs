@@ -24,6 +24,7 @@ pub(crate) async fn reconcile(run: Arc<ImportRun>, cx: Arc<Context>) -> Result<V
     if let Some(stored) = found.over() {
         return Ok(status::over(&run, stored));
     }
+    apply::halt(&run, &found, &cx);
     let valid = match validate::run(&found) {
         Ok(valid) => valid,
         Err(obstacle) => return Ok(status::obstacle(&run, &found, obstacle)),

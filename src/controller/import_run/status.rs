@@ -69,7 +69,11 @@ pub(super) fn run(run: &ImportRun, found: &Found, import: &Import, now: Timestam
     status.start_time = status.start_time.or(Some(Time(whole_seconds(started))));
     status.state = Some(RunState::Running);
     let conditions = vec![ConditionSpec::unknown(ConditionType::Succeeded, Reason::Progressing, message.clone())];
-    Visit { outcome: Outcome::Progressing { message, after: UNDER_WAY }, conditions, status }
+    let outcome = match import.error {
+        Some(_) => Outcome::Waiting { reason: Reason::StoreUnavailable, message, after: UNDER_WAY },
+        None => Outcome::Running { message, after: UNDER_WAY },
+    };
+    Visit { outcome, conditions, status }
 }
 
 pub(super) fn over(run: &ImportRun, (stored, report): (&StoredRun<ImportReport>, &ImportReport)) -> Visit<ImportRunStatus> {
@@ -144,7 +148,7 @@ pub(crate) fn ending(report: &ImportReport) -> Ending {
         }
         ImportEnd::Stopped { by } => {
             let (reason, why) = match by {
-                StopCause::Suspended => (Reason::Suspended, "spec.suspend of the integration or its schedule became true"),
+                StopCause::Suspended => (Reason::Suspended, "the integration or its schedule was suspended, or its mode became Plan"),
                 StopCause::DeadlineExceeded => (Reason::DeadlineExceeded, "activeDeadlineSeconds have passed"),
                 StopCause::Superseded | StopCause::Shutdown => (Reason::Superseded, "a newer run took its place"),
             };

@@ -30,6 +30,10 @@ pub(super) struct Found {
     pub(super) integration_suspended: bool,
     /// A text of `requested-at` that no run was made for yet.
     pub(super) request: Option<String>,
+    /// The text of `requested-at`, once a run carries it, whether or not that has reached the status (B8).
+    pub(super) answered: Option<String>,
+    /// The latest slot that a run was made for, likewise.
+    pub(super) slot: Option<Timestamp>,
 }
 
 impl Found {
@@ -64,6 +68,8 @@ pub(super) async fn run(schedule: &ImportSchedule, cx: &Context) -> Result<Found
     let integration = driver::cached(&cx.caches.integrations, &namespace, &schedule.spec.integration_ref.name);
     Ok(Found {
         request: request(schedule, &runs),
+        answered: names::request(&schedule.metadata).filter(|text| is_answered(text, &runs)),
+        slot: runs.iter().filter_map(|child| slot_of(&schedule.name_any(), &child.run.name_any())).max(),
         integration_suspended: integration.as_ref().is_some_and(|integration| integration.spec.suspend),
         integration: integration.is_some(),
         runs,
@@ -74,9 +80,30 @@ pub(super) async fn run(schedule: &ImportSchedule, cx: &Context) -> Result<Found
 fn request(schedule: &ImportSchedule, runs: &[Child]) -> Option<String> {
     let text = names::request(&schedule.metadata)?;
     let handled = schedule.status.as_ref().and_then(|status| status.last_handled_request.as_ref()) == Some(&text);
-    let answered = runs.iter().any(|child| names::request(&child.run.metadata).as_ref() == Some(&text));
-    (!handled && !answered).then_some(text)
+    (!handled && !is_answered(&text, runs)).then_some(text)
+}
+
+fn is_answered(text: &str, runs: &[Child]) -> bool {
+    runs.iter().any(|child| names::request(&child.run.metadata).as_deref() == Some(text))
+}
+
+/// The slot that a run was named by; see `apply::child`.
+fn slot_of(schedule: &str, run: &str) -> Option<Timestamp> {
+    let minutes: i64 = run.strip_prefix(schedule)?.strip_prefix("-full-")?.parse().ok()?;
+    Timestamp::from_second(minutes.checked_mul(60)?).ok()
 }
 
 /// Why a run of a schedule is stopped by it.
 pub(super) const REPLACED: StopCause = StopCause::Superseded;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_tells_its_slot_by_its_name() {
+        assert_eq!(slot_of("hr", "hr-full-29412480"), Some("2025-12-03T08:00:00Z".parse().unwrap()));
+        assert_eq!(slot_of("hr", "hr-full-now-12ab34cd"), None);
+        assert_eq!(slot_of("hr", "other-full-29412480"), None);
+    }
+}

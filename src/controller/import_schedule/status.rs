@@ -48,10 +48,10 @@ pub(super) fn run(schedule: &ImportSchedule, found: &Found, done: &Done, now: Ti
         observed_generation: None,
         conditions: Vec::new(),
         active: active.iter().take(ACTIVE_SHOWN).map(|name| ActiveRun { name: name.clone() }).collect(),
-        last_schedule_time: done.handled.map(|slot| Time(whole_seconds(slot))).or(before.last_schedule_time),
+        last_schedule_time: done.handled.max(found.slot).map(|slot| Time(whole_seconds(slot))).or(before.last_schedule_time),
         last_successful_time: last_good.map(|(_, finished)| Time(whole_seconds(*finished))).or(before.last_successful_time),
         next_schedule_time: done.next.map(|next| Time(whole_seconds(next))),
-        last_handled_request: done.request.clone().or(before.last_handled_request),
+        last_handled_request: done.request.clone().or_else(|| found.answered.clone()).or(before.last_handled_request),
     };
     let mut conditions = vec![scheduled(suspended, active.first(), done)];
     conditions.extend(found.last().into_iter().flat_map(last_run));

@@ -45,7 +45,7 @@ impl Valid {
         ScheduleView {
             full: &self.full,
             suspend: self.suspend || found.integration_suspended,
-            since: self.since,
+            since: found.slot.map_or(self.since, |slot| slot.max(self.since)),
             starting_deadline: Some(self.starting_deadline),
             jitter: self.jitter,
             active: found.active().next().is_some(),

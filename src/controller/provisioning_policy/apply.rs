@@ -9,14 +9,16 @@ use kube::ResourceExt as _;
 use super::{dereference::Found, validate::Valid};
 use crate::{
     api::{ProvisioningPolicy, names},
-    controller::context::{Context, JobKey},
+    controller::{
+        app,
+        context::{Context, Ended, JobKey},
+    },
     domain::{
         hash::ShortHash,
-        mapping::Mapping,
         provision_decision::ProvisionRules,
         report::{ProvisionEnd, ProvisionReport, StopCause},
     },
-    engine::{Mode, RunError, jobs::Polled, provision::ProvisionJob},
+    engine::{Mode, jobs::Polled, provision::ProvisionJob},
     telemetry::metrics::ActionLabels,
 };
 
@@ -35,17 +37,25 @@ pub(super) struct Pass {
 /// How often everybody is looked at although nothing has changed.
 const HOURLY: SignedDuration = SignedDuration::from_hours(1);
 
+/// Stops a pass that may not write any more, whatever else is wrong with the policy or the app (AI-6, AI-7).
+pub(super) fn halt(policy: &ProvisioningPolicy, found: &Found, cx: &Context) {
+    if found.older.is_some() || app::is_read_only(found.key.organisation.as_str(), found.key.name.as_str(), cx) {
+        cx.passes.stop(&key(policy, found), StopCause::Suspended);
+    }
+}
+
+fn key(policy: &ProvisioningPolicy, found: &Found) -> JobKey {
+    JobKey { uid: policy.uid().unwrap_or_default(), integration: found.key.clone() }
+}
+
 pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx: &Arc<Context>) -> Pass {
     let Some(rules) = &valid.rules else {
         return Pass { report: None, running: false, error: None, request: names::request(&policy.metadata) };
     };
-    let key = JobKey { uid: policy.uid().unwrap_or_default(), integration: found.key.clone() };
+    let key = key(policy, found);
     let request = names::request(&policy.metadata);
     let mode = valid.app.mode();
     let inputs = inputs(policy, rules, mode, found.directory_revision, request.as_deref());
-    if valid.app.integration.spec.suspend {
-        cx.passes.stop(&key, StopCause::Suspended); // AI-7
-    }
     let now = cx.clock.now();
     if let Some((report, made_for)) = &found.last_pass
         && *made_for == inputs
@@ -58,18 +68,22 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
     let polled = cx.passes.poll(
         &key,
         inputs,
-        |result| match result.as_ref() {
+        |ended| match &ended.result {
             Ok(report) => is_due(report, now),
-            Err(_) => true,
+            Err(_) => ended.failed_long_enough_ago(now),
         },
         |stop| {
+            if mode == Mode::Plan {
+                stop.only_plans();
+            }
             let job = ProvisionJob {
                 store: Arc::clone(&cx.store),
                 connector: Arc::clone(&valid.app.connection.connector),
                 clock: Arc::clone(&cx.clock),
                 rules: rules.clone(),
                 mode,
-                retry_failed: request != policy.status.as_ref().and_then(|status| status.last_handled_request.clone()),
+                // An annotation that was taken away asks for nothing.
+                retry_failed: request.is_some() && request != policy.status.as_ref().and_then(|status| status.last_handled_request.clone()),
                 object: key.uid.clone(),
                 inputs,
                 stop,
@@ -79,10 +93,10 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
     );
     match polled {
         Polled::Running(previous) => {
-            let error = previous.as_deref().and_then(|result| result.as_ref().err().map(ToString::to_string));
+            let error = previous.as_deref().and_then(|ended| ended.result.as_ref().err().map(ToString::to_string));
             Pass { report: last, running: true, error, request: None }
         }
-        Polled::Done(result) => match result.as_ref() {
+        Polled::Done(ended) => match &ended.result {
             Ok(report) => Pass { report: Some(report.clone()), running: false, error: None, request },
             Err(error) => Pass { report: last, running: false, error: Some(error.to_string()), request: None },
         },
@@ -91,7 +105,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
 
 /// The hash of everything that a pass decides by. The same inputs give the same plan.
 fn inputs(policy: &ProvisioningPolicy, rules: &ProvisionRules, mode: Mode, directory_revision: i64, request: Option<&str>) -> ShortHash {
-    let mapping = rules.mapping.as_ref().map(Mapping::digest);
+    let mapping = rules.mapping.as_ref().map(|mapping| mapping.digest());
     let enforce = mode == Mode::Enforce;
     ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, enforce, directory_revision, request))
 }
@@ -103,15 +117,15 @@ fn is_due(report: &ProvisionReport, now: Timestamp) -> bool {
     retry || stopped || stale
 }
 
-async fn carry_out(cx: Arc<Context>, job: ProvisionJob) -> Result<ProvisionReport, RunError> {
-    let result = job.run().await;
-    match &result {
-        Ok(report) => count(&cx, &job, report),
-        Err(error) => {
-            tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "a pass ended early");
+fn carry_out(cx: Arc<Context>, job: ProvisionJob) -> impl Future<Output = Ended<ProvisionReport>> + Send {
+    async move {
+        let result = job.run().await;
+        match &result {
+            Ok(report) => count(&cx, &job, report),
+            Err(error) => tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "a pass ended early"),
         }
+        Ended { result, at: cx.clock.now() }
     }
-    result
 }
 
 fn count(cx: &Context, job: &ProvisionJob, report: &ProvisionReport) {

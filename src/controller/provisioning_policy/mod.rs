@@ -22,6 +22,7 @@ pub(crate) use rules::{ImportPolicy, import_policy};
 
 pub(crate) async fn reconcile(policy: Arc<ProvisioningPolicy>, cx: Arc<Context>) -> Result<Visit<ProvisioningPolicyStatus>, Error> {
     let found = dereference::run(&policy, &cx).await?;
+    apply::halt(&policy, &found, &cx);
     let valid = match validate::run(&policy, &found) {
         Ok(valid) => valid,
         Err(obstacle) => return Ok(status::obstacle(&policy, obstacle)),

@@ -73,19 +73,20 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: 
             let message = "nothing flows to this app (there is no spec.toApp); imports use spec.toDirectory".to_owned();
             Outcome::Settled { reason: Reason::Succeeded, message, recheck: Duration::from_secs(3600) }
         }
-        (None, Some(_)) => match &pass.error {
-            Some(error) if !pass.running => Outcome::Waiting { reason: Reason::StoreUnavailable, message: error.clone(), after: WAITING },
-            _ => Outcome::Progressing { message: "the first pass for these inputs is under way".to_owned(), after: UNDER_WAY },
-        },
+        (None, Some(_)) => Outcome::Progressing { message: "the first pass for these inputs is under way".to_owned(), after: UNDER_WAY },
         (Some(report), Some(_)) => {
             fill(&mut status, report);
             conditions.extend(of_report(report));
             outcome(valid, report, now)
         }
     };
-    let outcome = match outcome {
-        Outcome::Settled { .. } if pass.running => Outcome::Progressing { message: "a pass is under way".to_owned(), after: UNDER_WAY },
-        other => other,
+    let outcome = match (outcome, &pass.error) {
+        (_, Some(error)) if !pass.running => {
+            let message = format!("the pass was interrupted ({error}) and is taken up again");
+            Outcome::Waiting { reason: Reason::StoreUnavailable, message, after: UNDER_WAY }
+        }
+        (Outcome::Settled { .. }, _) if pass.running => Outcome::Progressing { message: "a pass is under way".to_owned(), after: UNDER_WAY },
+        (other, _) => other,
     };
     Visit { outcome, conditions, status }
 }
