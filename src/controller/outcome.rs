@@ -34,10 +34,9 @@ impl Outcome {
         let also = |condition, reason: &Reason, message: &str| ConditionSpec::holds(condition, *reason, message);
         match self {
             Self::Settled { reason, message, .. } => vec![ready(Status::True, reason, message)],
-            Self::Progressing { message, .. } | Self::Running { message, .. } => vec![
-                ready(Status::Unknown, &Reason::Progressing, message),
-                also(ConditionType::Reconciling, &Reason::Progressing, message),
-            ],
+            Self::Progressing { message, .. } | Self::Running { message, .. } => {
+                vec![ready(Status::Unknown, &Reason::Progressing, message), also(ConditionType::Reconciling, &Reason::Progressing, message)]
+            }
             Self::Waiting { reason, message, .. } => {
                 vec![ready(Status::False, reason, message), also(ConditionType::Reconciling, reason, message)]
             }
@@ -143,13 +142,37 @@ mod tests {
     fn every_outcome_says_the_words_of_its_row() {
         let table: [(&str, Outcome, &str, &str, Option<ConditionType>); 8] = [
             ("row 2", Outcome::invalid(Reason::InvalidSpec, "m"), "False", "InvalidSpec", Some(ConditionType::Stalled)),
-            ("row 2, by its reason", Outcome::blocked(Reason::Unauthorized, "m", HOURLY), "False", "Unauthorized", Some(ConditionType::Stalled)),
-            ("row 3", Outcome::Held { reason: Reason::AwaitingApproval, message: "m".into(), run: false }, "False", "AwaitingApproval", Some(ConditionType::Stalled)),
+            (
+                "row 2, by its reason",
+                Outcome::blocked(Reason::Unauthorized, "m", HOURLY),
+                "False",
+                "Unauthorized",
+                Some(ConditionType::Stalled),
+            ),
+            (
+                "row 3",
+                Outcome::Held { reason: Reason::AwaitingApproval, message: "m".into(), run: false },
+                "False",
+                "AwaitingApproval",
+                Some(ConditionType::Stalled),
+            ),
             ("row 6", Outcome::blocked(Reason::Unreachable, "m", HOURLY), "False", "Unreachable", Some(ConditionType::Reconciling)),
-            ("row 7", Outcome::Progressing { message: "m".into(), after: HOURLY }, "Unknown", "Progressing", Some(ConditionType::Reconciling)),
+            (
+                "row 7",
+                Outcome::Progressing { message: "m".into(), after: HOURLY },
+                "Unknown",
+                "Progressing",
+                Some(ConditionType::Reconciling),
+            ),
             ("row 9", settled(Reason::PlanOnly), "True", "PlanOnly", None),
             ("row 11", settled(Reason::Succeeded), "True", "Succeeded", None),
-            ("row 13", Outcome::Held { reason: Reason::AwaitingApproval, message: "m".into(), run: true }, "Unknown", "AwaitingApproval", None),
+            (
+                "row 13",
+                Outcome::Held { reason: Reason::AwaitingApproval, message: "m".into(), run: true },
+                "Unknown",
+                "AwaitingApproval",
+                None,
+            ),
         ];
         for (why, outcome, status, reason, also) in table {
             let conditions = after_visit(&outcome, &[], &[], 1, at(0)).unwrap();

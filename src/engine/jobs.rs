@@ -157,6 +157,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the pool passes results by reference")]
     fn never(_: &u32) -> bool {
         false
     }

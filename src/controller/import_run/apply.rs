@@ -87,20 +87,20 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Contex
     Import { error: last.and_then(|ended| ended.result.as_ref().err().map(ToString::to_string)) }
 }
 
-fn carry_out(cx: Arc<Context>, job: ImportJob) -> impl Future<Output = Ended<ImportReport>> + Send {
-    async move {
-        let result = job.run().await;
-        match &result {
-            Ok(report) => {
-                count(&cx, &job, report);
-                if report.applied.changes() > 0 {
-                    cx.tell(Source::Directory, &job.rules.integration);
-                }
+async fn carry_out(cx: Arc<Context>, job: ImportJob) -> Ended<ImportReport> {
+    let result = job.run().await;
+    match &result {
+        Ok(report) => {
+            count(&cx, &job, report);
+            if report.applied.changes() > 0 {
+                cx.tell(Source::Directory, &job.rules.integration);
             }
-            Err(error) => tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "an import ended early"),
         }
-        Ended { result, at: cx.clock.now() }
+        Err(error) => {
+            tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "an import ended early");
+        }
     }
+    Ended { result, at: cx.clock.now() }
 }
 
 fn count(cx: &Context, job: &ImportJob, report: &ImportReport) {

@@ -105,7 +105,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
 
 /// The hash of everything that a pass decides by. The same inputs give the same plan.
 fn inputs(policy: &ProvisioningPolicy, rules: &ProvisionRules, mode: Mode, directory_revision: i64, request: Option<&str>) -> ShortHash {
-    let mapping = rules.mapping.as_ref().map(|mapping| mapping.digest());
+    let mapping = rules.mapping.as_ref().map(crate::domain::mapping::Mapping::digest);
     let enforce = mode == Mode::Enforce;
     ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, enforce, directory_revision, request))
 }
@@ -117,15 +117,15 @@ fn is_due(report: &ProvisionReport, now: Timestamp) -> bool {
     retry || stopped || stale
 }
 
-fn carry_out(cx: Arc<Context>, job: ProvisionJob) -> impl Future<Output = Ended<ProvisionReport>> + Send {
-    async move {
-        let result = job.run().await;
-        match &result {
-            Ok(report) => count(&cx, &job, report),
-            Err(error) => tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "a pass ended early"),
+async fn carry_out(cx: Arc<Context>, job: ProvisionJob) -> Ended<ProvisionReport> {
+    let result = job.run().await;
+    match &result {
+        Ok(report) => count(&cx, &job, report),
+        Err(error) => {
+            tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "a pass ended early");
         }
-        Ended { result, at: cx.clock.now() }
     }
+    Ended { result, at: cx.clock.now() }
 }
 
 fn count(cx: &Context, job: &ProvisionJob, report: &ProvisionReport) {

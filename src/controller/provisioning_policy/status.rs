@@ -85,7 +85,9 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: 
             let message = format!("the pass was interrupted ({error}) and is taken up again");
             Outcome::Waiting { reason: Reason::StoreUnavailable, message, after: UNDER_WAY }
         }
-        (Outcome::Settled { .. }, _) if pass.running => Outcome::Progressing { message: "a pass is under way".to_owned(), after: UNDER_WAY },
+        (Outcome::Settled { .. }, _) if pass.running => {
+            Outcome::Progressing { message: "a pass is under way".to_owned(), after: UNDER_WAY }
+        }
         (other, _) => other,
     };
     Visit { outcome, conditions, status }
