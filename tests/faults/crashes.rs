@@ -171,3 +171,143 @@ async fn sc6_an_account_that_somebody_made_meanwhile_is_taken_over_when_the_crea
     assert_one_account_each(&world.chat, 4, &format!("{report:?}"));
     assert!(world.chat.user(&id)["externalId"].is_string());
 }
+
+/// Goes on until nobody is left over, as time does; people whose attempt failed are tried again in between.
+async fn settled(world: &World, context: &str) {
+    for _ in 0..6 {
+        let report = world.provision_job().run().await.unwrap();
+        if report.end == ProvisionEnd::Done && report.failed == 0 && report.plan.changes() == report.applied.changes() {
+            let before = writes(&world.chat);
+            world.provision().await;
+            if writes(&world.chat) == before {
+                return;
+            }
+        }
+        world.clock.advance(DAY);
+    }
+    panic!("{context}: there is still something to do");
+}
+
+#[tokio::test]
+async fn b1_a_change_that_ends_badly_is_right_in_the_end() {
+    let origin = twelve_people().await;
+    let undisturbed = origin.copy().await;
+    undisturbed.provision().await;
+    let expected = accounts(&undisturbed.chat);
+    for what in [
+        What::LoseReply,
+        What::StatusAfter(500),
+        What::StatusAfter(503),
+        What::StatusAfter(404),
+        What::CutBody,
+        What::Empty { status: 204, location: false },
+        What::WithoutId,
+        What::ShowsAnother,
+        What::html(200),
+        What::Drop,
+        What::IgnoreActive,
+        What::Ignore,
+        What::error(500, None),
+        What::error(429, None),
+        What::error(400, Some("invalidValue")),
+    ] {
+        let world = origin.copy().await;
+        world.chat.inject(Fault::on("PATCH", "/Users/*", what.clone()).times(3));
+        let report = world.provision_job().run().await.unwrap();
+        assert!(matches!(report.end, ProvisionEnd::Done | ProvisionEnd::AppFailed { .. }), "{what:?}");
+        world.chat.clear_faults();
+        world.clock.advance(DAY);
+        let context = format!("{what:?}");
+        settled(&world, &context).await;
+        // What an app says it has written and has not is not looked at again: attributes are no state of access.
+        if !matches!(what, What::Ignore) && !matches!(&what, What::Reply { status: 200, .. }) {
+            assert_eq!(accounts(&world.chat), expected, "{context}");
+        }
+        for (name, account) in accounts(&world.chat) {
+            assert_eq!(account["active"], expected[&name]["active"], "{context}: {name}");
+        }
+        assert_one_account_each(&world.chat, 12, &context);
+    }
+}
+
+#[tokio::test]
+async fn sc3_a_lost_create_is_found_again_without_filters() {
+    for filters in [What::FilterEverybody, What::FilterNobody, What::error(400, Some("invalidFilter"))] {
+        for post in [What::LoseReply, What::StatusAfter(500), What::Empty { status: 201, location: false }, What::error(409, None)] {
+            let context = format!("{filters:?} {post:?}");
+            let world = World::new(4).await;
+            world.import().await;
+            world.chat.inject(Fault::listing(filters.clone()).with_query("filter="));
+            world.chat.inject(Fault::on("POST", "/Users", post).times(2));
+            world.provision_job().run().await.unwrap();
+            world.clock.advance(DAY);
+            settled(&world, &context).await;
+            assert_one_account_each(&world.chat, 4, &context);
+            assert_eq!(world.chat.effects().iter().filter(|effect| effect.kind == EffectKind::Create).count(), 4, "{context}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn sc4_without_trusted_filters_and_a_complete_listing_nobody_is_created() {
+    for listing in [What::TotalIs(99), What::TextCounters, What::LeaveOut(1), What::NoTotal] {
+        let world = World::new(4).await;
+        world.import().await;
+        (0..3).for_each(|number| drop(world.chat.put_user(json!({"userName": format!("other{number}"), "active": true}))));
+        world.chat.inject(Fault::listing(What::FilterNobody).with_query("filter="));
+        world.chat.inject(Fault::listing(listing.clone()));
+        let report = world.provision_job().run().await.unwrap();
+        assert_eq!((report.end, report.failed, writes(&world.chat)), (ProvisionEnd::Done, 4, 0), "{listing:?}");
+        world.chat.clear_faults();
+        world.clock.advance(DAY);
+        world.provision().await;
+        assert_eq!(world.counts("chat").await.linked, 4, "{listing:?}");
+    }
+}
+
+#[tokio::test]
+async fn b2_a_crash_of_an_import_at_any_request_leaves_no_trace() {
+    let origin = World::new(250).await;
+    origin.import().await;
+    for number in 0..10 {
+        let id = id_of(&origin.hr, &format!("user{number}"));
+        match number {
+            0..4 => edit(&origin.hr, &id, |user| user["title"] = "Chief".into()),
+            4..7 => edit(&origin.hr, &id, |user| user["active"] = false.into()),
+            _ => origin.hr.remove_user(&id),
+        }
+    }
+    (250..255).for_each(|number| drop(origin.hr.put_user(user(number))));
+    let people = "SELECT hex(id) || state || profile FROM person ORDER BY id";
+    let undisturbed = origin.copy().await;
+    undisturbed.import().await;
+    undisturbed.import().await;
+    let expected = undisturbed.query(people).await;
+    for at in 1.. {
+        let world = origin.copy().await;
+        world.hr.inject(Fault::always(What::StallReply).nth(at));
+        let mut job = world.import_job();
+        job.object = "interrupted".to_owned();
+        let run = tokio::spawn(async move { job.run().await });
+        while (world.hr.ledger().len() as u64) < at && !run.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let reached = !run.is_finished();
+        run.abort();
+        let _ended = run.await;
+        world.hr.clear_faults();
+        let next = world.copy().await;
+        if reached {
+            let mut again = next.import_job();
+            again.object = "interrupted".to_owned();
+            again.run().await.unwrap();
+        }
+        next.import().await;
+        assert_eq!(next.query(people).await, expected, "at request {at}");
+        assert_eq!(next.counts("hr").await.linked, 252, "at request {at}");
+        if !reached {
+            assert!(at > 4, "{at} requests are too few for this test");
+            return;
+        }
+    }
+}

@@ -101,7 +101,9 @@ async fn ta3_an_account_that_is_there_is_taken_over_and_not_created_again() {
 async fn blocked(accounts: &[Value]) -> World {
     let world = World::new(10).await;
     world.import().await;
-    accounts.iter().for_each(|account| drop(world.chat.put_user(account.clone())));
+    for account in accounts {
+        world.chat.put_user(account.clone());
+    }
     let before = world.chat.users();
     for _ in 0..2 {
         let report = world.provision_job().run().await.unwrap();
