@@ -38,6 +38,9 @@ use crate::{
 /// What a directory consists of: everything but runs, their listings and their plans.
 const LASTING: [&str; 8] = ["organisation", "person", "account", "account_values", "candidate", "removal", "failure", "intent"];
 
+/// No test waits for it: a busy machine must not look like an app that does not answer.
+const PATIENT: Duration = Duration::from_mins(1);
+
 pub struct World {
     pub store: Arc<SqliteStore>,
     pub clock: Arc<ManualClock>,
@@ -97,7 +100,7 @@ impl World {
         let run = self.runs.fetch_add(1, Ordering::Relaxed);
         ImportJob {
             store: self.store.clone(),
-            connector: connect_with(&self.hr, |_| {}),
+            connector: connect_with(&self.hr, |config| config.request_timeout = PATIENT),
             clock: self.clock.clone(),
             rules: import_rules(),
             mapping: mapping(),
@@ -115,7 +118,10 @@ impl World {
 
     /// A connector to the target.
     pub fn target(&self, concurrency: u32) -> Arc<dyn Connector> {
-        connect_with(&self.chat, |config| config.rate_limit.concurrency = concurrency)
+        connect_with(&self.chat, |config| {
+            config.rate_limit.concurrency = concurrency;
+            config.request_timeout = PATIENT;
+        })
     }
 
     pub fn provision_job_of(&self, connector: Arc<dyn Connector>) -> ProvisionJob {
