@@ -37,6 +37,8 @@ pub enum What {
     // After having done what was asked
     /// The connection ends without an answer.
     LoseReply,
+    /// Nothing is ever answered.
+    StallReply,
     /// This status instead of the answer.
     StatusAfter(u16),
     /// The connection ends in the middle of the body.

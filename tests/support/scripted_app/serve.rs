@@ -91,6 +91,9 @@ async fn answer(request: Request<Incoming>, state: Shared) -> Result<Response<Bo
     if faults.iter().any(|fault| matches!(fault, What::LoseReply)) {
         return Err(HangUp);
     }
+    if faults.iter().any(|fault| matches!(fault, What::StallReply)) {
+        return std::future::pending().await;
+    }
     if let Some(status) = faults.iter().find_map(|fault| if let What::StatusAfter(status) = fault { Some(*status) } else { None }) {
         return response(Reply { status, headers: Vec::new(), body: Vec::new() }, false);
     }

@@ -1,0 +1,19 @@
+//! Whole runs against scripted apps and a real store, with faults of apps and crashes of the operator. Tests are named
+//! after the promise or rule that they prove.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails; helpers too")]
+
+#[path = "../connector/bench.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+mod bench;
+#[path = "../cluster/support.rs"]
+mod cluster;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod crashes;
+mod imports;
+mod kill;
+mod listings;
+mod provisioning;
+mod stops;
+mod world;

@@ -1,0 +1,53 @@
+//! What stops a pass in the middle: suspension, credentials that are refused.
+
+use std::time::Duration;
+
+use joinery::domain::report::{ProvisionEnd, StopCause};
+
+use crate::{
+    support::scripted_app::{Fault, What},
+    world::{World, assert_one_account_each, requests, writes},
+};
+
+const CONCURRENCY: usize = 3;
+
+#[tokio::test]
+async fn a12_ai7_after_a_suspension_no_more_writes_begin_than_are_under_way() {
+    let world = World::new(60).await;
+    world.import().await;
+    world.chat.inject(Fault::on("POST", "/Users", What::Delay(Duration::from_millis(20))));
+    let job = world.provision_job_of(world.target(3));
+    let stop = job.stop.clone();
+    let pass = tokio::spawn(async move { job.run().await });
+    while requests(&world.chat, "POST") < 8 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stop.stop(StopCause::Suspended);
+    let at_the_stop = writes(&world.chat);
+    let report = pass.await.unwrap().unwrap();
+    assert_eq!(report.end, ProvisionEnd::Stopped { by: StopCause::Suspended });
+    let at_the_end = writes(&world.chat);
+    assert!(at_the_end <= at_the_stop + CONCURRENCY, "{at_the_stop} {at_the_end}");
+    assert_eq!((report.applied.create, report.failed), (at_the_end as u64, 0));
+    world.chat.clear_faults();
+    world.provision().await;
+    assert_one_account_each(&world.chat, 60, "after the rest");
+}
+
+#[tokio::test]
+async fn e4_ai4_a_401_in_the_middle_stops_the_writes_and_is_nobodys_failure() {
+    for (status, reason) in [(401, "Unauthorized"), (403, "Forbidden")] {
+        let world = World::new(60).await;
+        world.import().await;
+        world.chat.inject(Fault::on("POST", "/Users", What::error(status, None)).from(11));
+        let report = world.provision_job_of(world.target(3)).run().await.unwrap();
+        let ProvisionEnd::AppFailed { reason: said, .. } = &report.end else { panic!("{:?}", report.end) };
+        assert_eq!((said.as_str(), report.failed, report.applied.create), (reason, 0, 10));
+        let ledger = world.chat.ledger();
+        let eleventh = ledger.iter().enumerate().filter(|(_, entry)| entry.method == "POST").nth(10).unwrap().0;
+        assert!(ledger.len() - eleventh - 1 <= CONCURRENCY, "{} requests after the refusal", ledger.len() - eleventh - 1);
+        world.chat.clear_faults();
+        world.provision().await;
+        assert_one_account_each(&world.chat, 60, "after the rest");
+    }
+}
