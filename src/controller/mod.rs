@@ -11,7 +11,7 @@ use kube::{
     Client,
     runtime::events::{Recorder, Reporter},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -72,12 +72,19 @@ pub async fn run(parts: Parts) {
     let bus = Bus::new();
     let (finished, ended) = mpsc::unbounded_channel();
     let (integrations, mappings, policies, schedules, runs) = (
-        streams::watch(&client, &bus),
-        streams::watch(&client, &bus),
-        streams::watch(&client, &bus),
-        streams::watch(&client, &bus),
-        streams::watch(&client, &bus),
+        streams::feed(&client, &bus),
+        streams::feed(&client, &bus),
+        streams::feed(&client, &bus),
+        streams::feed(&client, &bus),
+        streams::feed(&client, &bus),
     );
+    let listed = [
+        integrations.listed.clone(),
+        mappings.listed.clone(),
+        policies.listed.clone(),
+        schedules.listed.clone(),
+        runs.listed.clone(),
+    ];
     let caches = Caches {
         integrations: integrations.cache.clone(),
         mappings: mappings.cache.clone(),
@@ -103,7 +110,7 @@ pub async fn run(parts: Parts) {
         connections: Connections::default(),
         shutdown,
     });
-    let watched = tokio::spawn(tell_when_listed(Arc::clone(&cx), health));
+    let watched = tokio::spawn(tell_when_listed(listed, health));
     let told = tokio::spawn(tell_of_jobs(Arc::clone(&cx), ended));
     tokio::join!(
         driver::run(integrations, Arc::clone(&cx), app_integration::reconcile),
@@ -117,16 +124,14 @@ pub async fn run(parts: Parts) {
     told.abort();
 }
 
-async fn tell_when_listed(cx: Arc<Context>, health: Health) {
-    let caches = &cx.caches;
-    let listed = tokio::try_join!(
-        caches.integrations.wait_until_ready(),
-        caches.mappings.wait_until_ready(),
-        caches.policies.wait_until_ready(),
-        caches.schedules.wait_until_ready(),
-        caches.runs.wait_until_ready(),
-    );
-    health.set_watches(listed.is_ok());
+async fn tell_when_listed(kinds: [watch::Receiver<bool>; 5], health: Health) {
+    for mut listed in kinds {
+        // An error: the watch is gone, since the process is shutting down.
+        if listed.wait_for(|listed| *listed).await.is_err() {
+            return;
+        }
+    }
+    health.set_watches(true);
 }
 
 /// Objects are visited again when one of their jobs is over.
