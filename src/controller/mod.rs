@@ -11,7 +11,7 @@ use kube::{
     Client,
     runtime::events::{Recorder, Reporter},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -71,12 +71,19 @@ pub async fn run(parts: Parts) {
     let bus = Bus::new();
     let (finished, ended) = mpsc::unbounded_channel();
     let (integrations, mappings, policies, schedules, runs) = (
-        streams::watch(&client, &bus),
-        streams::watch(&client, &bus),
-        streams::watch(&client, &bus),
-        streams::watch(&client, &bus),
-        streams::watch(&client, &bus),
+        streams::feed(&client, &bus),
+        streams::feed(&client, &bus),
+        streams::feed(&client, &bus),
+        streams::feed(&client, &bus),
+        streams::feed(&client, &bus),
     );
+    let listed = [
+        integrations.listed.clone(),
+        mappings.listed.clone(),
+        policies.listed.clone(),
+        schedules.listed.clone(),
+        runs.listed.clone(),
+    ];
     let caches = Caches {
         integrations: integrations.cache.clone(),
         mappings: mappings.cache.clone(),
@@ -102,7 +109,7 @@ pub async fn run(parts: Parts) {
         connections: Connections::default(),
         shutdown,
     });
-    let watched = tokio::spawn(tell_when_listed(Arc::clone(&cx), health));
+    let watched = tokio::spawn(tell_when_listed(listed, health));
     let told = tokio::spawn(tell_of_jobs(Arc::clone(&cx), ended));
     let swept = tokio::spawn(sweep::run(Arc::clone(&cx)));
     tokio::join!(
@@ -118,16 +125,14 @@ pub async fn run(parts: Parts) {
     swept.abort();
 }
 
-async fn tell_when_listed(cx: Arc<Context>, health: Health) {
-    let caches = &cx.caches;
-    let listed = tokio::try_join!(
-        caches.integrations.wait_until_ready(),
-        caches.mappings.wait_until_ready(),
-        caches.policies.wait_until_ready(),
-        caches.schedules.wait_until_ready(),
-        caches.runs.wait_until_ready(),
-    );
-    health.set_watches(listed.is_ok());
+async fn tell_when_listed(kinds: [watch::Receiver<bool>; 5], health: Health) {
+    for mut listed in kinds {
+        // An error: the watch is gone, since the process is shutting down.
+        if listed.wait_for(|listed| *listed).await.is_err() {
+            return;
+        }
+    }
+    health.set_watches(true);
 }
 
 /// Objects are visited again when one of their jobs is over.

@@ -16,7 +16,7 @@ use kube::{
         watcher,
     },
 };
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
 use super::kind::Kind;
@@ -100,14 +100,18 @@ fn concerns<K: Kind>(object: &DeserializeGuard<K>, touched: &Touched) -> bool {
 pub(crate) struct Feed<K: Kind> {
     pub(crate) cache: Store<DeserializeGuard<K>>,
     pub(crate) changes: BoxStream<'static, Result<DeserializeGuard<K>, watcher::Error>>,
+    /// Has the API server listed all objects once? The cache knows too, but wakes only one of those who wait for it, and
+    /// the controller has to be that one.
+    pub(crate) listed: watch::Receiver<bool>,
 }
 
 /// Watches a kind. An object has to be looked at when its spec, its finalizers or our annotation have changed, not for
 /// labels, foreign annotations or the status that we write ourselves (D2).
-pub(crate) fn watch<K: Kind>(client: &Client, bus: &Bus) -> Feed<K> {
+pub(crate) fn feed<K: Kind>(client: &Client, bus: &Bus) -> Feed<K> {
     let (cache, writer) = reflector::store();
     let config = watcher::Config::default().page_size(PAGE_SIZE);
     let bus = bus.clone();
+    let (all_listed, listed) = watch::channel(false);
     let changes = watcher(Api::<DeserializeGuard<K>>::all(client.clone()), config)
         .default_backoff()
         .modify(|object| {
@@ -116,6 +120,11 @@ pub(crate) fn watch<K: Kind>(client: &Client, bus: &Bus) -> Feed<K> {
             }
         })
         .reflect(writer)
+        .inspect(move |event| {
+            if matches!(event, Ok(watcher::Event::InitDone)) {
+                all_listed.send_replace(true);
+            }
+        })
         .touched_objects()
         .inspect(move |event| {
             if let Ok(DeserializeGuard(Ok(object))) = event
@@ -126,7 +135,7 @@ pub(crate) fn watch<K: Kind>(client: &Client, bus: &Bus) -> Feed<K> {
         })
         .predicate_filter(|object: &DeserializeGuard<K>| Some(what_matters(object)), PredicateConfig::default())
         .boxed();
-    Feed { cache, changes }
+    Feed { cache, changes, listed }
 }
 
 fn what_matters<K: Kind>(object: &DeserializeGuard<K>) -> u64 {

@@ -10,20 +10,23 @@ use serde_json::{Value, json};
 
 use crate::{
     cases::{self, BoundCase, Case, Table},
-    samples, support,
+    operator, samples, support,
 };
 
 struct Server {
     client: Client,
     namespace: String,
+    /// What is created here must stay as it was sent.
+    _untouched: operator::Absent,
 }
 
 impl Server {
     async fn start(prefix: &str) -> Self {
         let client = support::client().await;
+        let untouched = operator::absent().await;
         support::install_definitions(&client).await;
         let namespace = support::namespace(&client, prefix).await;
-        Self { client, namespace }
+        Self { client, namespace, _untouched: untouched }
     }
 
     fn api(&self, kind: &str) -> Api<DynamicObject> {
