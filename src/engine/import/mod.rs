@@ -102,7 +102,9 @@ impl ImportJob {
     async fn carry_out(&self, claim: &Claim, report: &mut ImportReport) -> Result<ImportEnd, Early> {
         let (observed, listing) = self.observe(claim, &mut report.snapshot).await?;
         let mut planning = self.decide(claim).await?;
-        if !listing.seen().is_empty() {
+        let linked = self.store.account_counts(&self.rules.integration).await?.linked;
+        // As many linked records came unchanged as there are links: nobody is absent, and reading every link would say no more.
+        if !listing.seen().is_empty() && observed.unchanged < linked {
             self.decide_absences(claim, listing.seen(), &mut planning).await?;
         }
         planning.add_unchanged(observed.unchanged);
