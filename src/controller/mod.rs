@@ -77,13 +77,8 @@ pub async fn run(parts: Parts) {
         streams::feed(&client, &bus),
         streams::feed(&client, &bus),
     );
-    let listed = [
-        integrations.listed.clone(),
-        mappings.listed.clone(),
-        policies.listed.clone(),
-        schedules.listed.clone(),
-        runs.listed.clone(),
-    ];
+    let listed =
+        [integrations.listed.clone(), mappings.listed.clone(), policies.listed.clone(), schedules.listed.clone(), runs.listed.clone()];
     let caches = Caches {
         integrations: integrations.cache.clone(),
         mappings: mappings.cache.clone(),

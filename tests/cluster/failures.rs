@@ -133,7 +133,7 @@ async fn ai2_each_failure_of_an_app_has_its_reason() {
     }
     world.until("AppIntegration", "no-consent", "Ready", "False", "NotSCIM").await;
     assert!(asked_for_nothing.connections() > 0, "with its consent the app is asked");
-    world.operator.assert_nothing_was_forbidden();
+    crate::operator::Operator::assert_nothing_was_forbidden();
 }
 
 #[tokio::test]

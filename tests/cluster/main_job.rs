@@ -74,7 +74,7 @@ async fn the_sample_applies_unchanged_and_the_main_job_runs() {
     tokio::time::sleep(REST).await;
     assert_eq!(chat.users().await, users, "D1: nothing is written to the target, its versions and times included");
     assert_eq!(versions(&world).await, objects, "D1: nothing is written to objects about which there is nothing new");
-    world.operator.assert_nothing_was_forbidden();
+    crate::operator::Operator::assert_nothing_was_forbidden();
 }
 
 #[tokio::test]

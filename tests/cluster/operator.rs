@@ -146,7 +146,7 @@ impl Operator {
     }
 
     /// Promise H6: whatever the operator has tried so far, it was allowed to do.
-    pub fn assert_nothing_was_forbidden(&self) {
+    pub fn assert_nothing_was_forbidden() {
         let refused: Vec<Value> = audit::of(USER, 0).into_iter().filter(|entry| entry["responseStatus"]["code"] == 403).collect();
         assert!(refused.is_empty(), "refused to the operator: {refused:#?}");
     }

@@ -5,6 +5,7 @@
 #[path = "../connector/bench.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 mod bench;
+#[allow(dead_code, reason = "the cluster tests use the rest")]
 #[path = "../cluster/support.rs"]
 mod cluster;
 #[path = "../support/mod.rs"]
