@@ -6,7 +6,7 @@ use kube::ResourceExt as _;
 
 use super::{
     app_integration,
-    context::{Connection, Context, JobKey},
+    context::{Connection, Context, JobKey, Refusal},
     driver, reasons,
 };
 use crate::{
@@ -33,6 +33,13 @@ pub(crate) enum App {
 pub(crate) struct Usable {
     pub(crate) integration: AppIntegration,
     pub(crate) connection: Connection,
+}
+
+/// A run has met credentials that no longer hold: the app is tested afresh, and until that succeeds nothing is sent (AI-4).
+pub(crate) fn distrust(integration: &AppIntegration, reason: &str, cx: &Context) {
+    if matches!(reason, "Unauthorized" | "Forbidden") {
+        cx.checks.expire(&JobKey { uid: integration.uid().unwrap_or_default(), integration: app_integration::key(integration) });
+    }
 }
 
 impl Usable {
@@ -63,9 +70,14 @@ pub(crate) fn find(namespace: &str, name: &str, cx: &Context) -> App {
     let key = app_integration::key(&integration);
     let job = JobKey { uid: integration.uid().unwrap_or_default(), integration: key.clone() };
     let current = cx.connections.current(&key, integration.metadata.generation);
-    let (Some(checked), Some((settings, connection))) = (cx.checks.last(&job), current) else {
-        return App::Unknown;
+    let (settings, connection) = match current {
+        Some(Ok(connected)) => connected,
+        Some(Err(Refusal { reason, message })) => {
+            return App::NotReady { message: format!("the AppIntegration `{name}` is not ready ({reason}): {message}"), reason };
+        }
+        None => return App::Unknown,
     };
+    let Some(checked) = cx.checks.last(&job) else { return App::Unknown };
     if checked.settings != settings {
         return App::Unknown;
     }

@@ -18,7 +18,7 @@ use super::{
     streams::{Bus, Source, Touched},
 };
 use crate::{
-    api::{AppIntegration, AttributeMapping, ImportRun, ImportSchedule, ProvisioningPolicy},
+    api::{AppIntegration, AttributeMapping, ImportRun, ImportSchedule, ProvisioningPolicy, Reason},
     clock::SharedClock,
     connector::{Connector, Connectors},
     domain::{
@@ -119,7 +119,15 @@ struct Known {
     settings: ShortHash,
     /// The generation of the integration whose settings these are.
     generation: Option<i64>,
-    connection: Connection,
+    /// Or why there can be none.
+    connection: Result<Connection, Refusal>,
+}
+
+/// Why an integration cannot even be tried.
+#[derive(Clone)]
+pub(crate) struct Refusal {
+    pub(crate) reason: Reason,
+    pub(crate) message: String,
 }
 
 impl Connections {
@@ -134,21 +142,32 @@ impl Connections {
         let mut connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = connections.get_mut(integration)
             && known.settings == settings
+            && let Ok(connection) = &known.connection
         {
             known.generation = generation;
-            return Ok(known.connection.clone());
+            return Ok(connection.clone());
         }
         let connection = connect()?;
-        connections.insert(integration.clone(), Known { settings, generation, connection: connection.clone() });
+        connections.insert(integration.clone(), Known { settings, generation, connection: Ok(connection.clone()) });
         Ok(connection)
+    }
+
+    /// Notes that this generation of the integration cannot be tried; what was connected before is not used any more.
+    pub(crate) fn refuse(&self, integration: &IntegrationKey, generation: Option<i64>, refusal: Refusal) {
+        let known = Known { settings: ShortHash::of(&[]), generation, connection: Err(refusal) };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(integration.clone(), known);
     }
 
     /// The integration's connection and the hash of its settings. `None` if it was made for another generation: nothing is
     /// sent to where an edited integration pointed before.
-    pub(crate) fn current(&self, integration: &IntegrationKey, generation: Option<i64>) -> Option<(ShortHash, Connection)> {
+    pub(crate) fn current(
+        &self,
+        integration: &IntegrationKey,
+        generation: Option<i64>,
+    ) -> Option<Result<(ShortHash, Connection), Refusal>> {
         let connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = connections.get(integration).filter(|known| known.generation == generation)?;
-        Some((known.settings, known.connection.clone()))
+        Some(known.connection.clone().map(|connection| (known.settings, connection)))
     }
 
     /// Forgets the connections of integrations that are gone.

@@ -93,6 +93,11 @@ where
         }
     }
 
+    /// Forgets a result, so that it is had anew at the next poll. A job under way goes on.
+    pub fn expire(&self, key: &K) {
+        lock(&self.slots).retain(|other, slot| slot.running || other != key);
+    }
+
     /// Forgets the results of jobs whose object is gone. Those under way are stopped; they are forgotten by the first call
     /// after their end.
     pub fn forget_unless(&self, exists: impl Fn(&K) -> bool) {

@@ -24,7 +24,10 @@ pub(crate) async fn reconcile(integration: Arc<AppIntegration>, cx: Arc<Context>
     let found = dereference::run(&integration, &cx).await?;
     let valid = match validate::run(&integration, &found, &cx) {
         Ok(valid) => valid,
-        Err(problem) => return Ok(status::invalid(&integration, &found, problem)),
+        Err(refusal) => {
+            cx.connections.refuse(&key(&integration), integration.metadata.generation, refusal.clone());
+            return Ok(status::invalid(&integration, &found, refusal));
+        }
     };
     let check = apply::run(&integration, &valid, &cx).await;
     Ok(status::run(&integration, &found, &check, cx.clock.now()))

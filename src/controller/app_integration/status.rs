@@ -8,7 +8,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{
     apply::{Check, next_check},
     dereference::Found,
-    validate::Problem,
 };
 use crate::{
     api::{
@@ -18,6 +17,7 @@ use crate::{
     },
     connector::{AppError, Capabilities, CredentialError},
     controller::{
+        context::Refusal,
         driver::Visit,
         numbers::{count, whole_seconds},
         outcome::Outcome,
@@ -30,8 +30,8 @@ use crate::{
 const WHILE_FAILING: Duration = Duration::from_secs(60);
 const AT_REST: Duration = Duration::from_secs(300);
 
-pub(super) fn invalid(integration: &AppIntegration, found: &Found, problem: Problem) -> Visit<AppIntegrationStatus> {
-    let Problem { reason, message } = problem;
+pub(super) fn invalid(integration: &AppIntegration, found: &Found, refusal: Refusal) -> Visit<AppIntegrationStatus> {
+    let Refusal { reason, message } = refusal;
     Visit {
         outcome: Outcome::blocked(reason, message, WHILE_FAILING),
         conditions: vec![unknown(ConditionType::CredentialsValid, "not tested"), unknown(ConditionType::EndpointReachable, "not tried")],

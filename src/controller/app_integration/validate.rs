@@ -16,7 +16,7 @@ use crate::{
         scim::quirks::{Paging, Quirks, UpdateStyle},
     },
     controller::{
-        context::{Connection, Context},
+        context::{Connection, Context, Refusal},
         secrets::{SecretKey, SecretToken},
     },
     domain::{hash::ShortHash, id::IntegrationKey},
@@ -30,18 +30,12 @@ pub(super) struct Valid {
     pub(super) settings: ShortHash,
 }
 
-/// Why an integration cannot even be tried.
-pub(super) struct Problem {
-    pub(super) reason: Reason,
-    pub(super) message: String,
-}
-
 /// The organisation and name of an integration.
 pub(crate) fn key(integration: &AppIntegration) -> IntegrationKey {
     IntegrationKey::new(integration.namespace().unwrap_or_default(), integration.name_any())
 }
 
-pub(super) fn run(integration: &AppIntegration, found: &Found, cx: &Context) -> Result<Valid, Problem> {
+pub(super) fn run(integration: &AppIntegration, found: &Found, cx: &Context) -> Result<Valid, Refusal> {
     let ca_pem = match &found.ca {
         None => None,
         Some(Ok(pem)) => Some(pem.clone().into_bytes()),
@@ -68,7 +62,7 @@ pub(super) fn run(integration: &AppIntegration, found: &Found, cx: &Context) -> 
     Ok(Valid { key, connection, settings })
 }
 
-fn config(integration: &AppIntegration, ca_pem: Option<Vec<u8>>) -> Result<ConnectorConfig, Problem> {
+fn config(integration: &AppIntegration, ca_pem: Option<Vec<u8>>) -> Result<ConnectorConfig, Refusal> {
     let spec = &integration.spec;
     let Some(scim) = &spec.connector.scim else {
         return Err(invalid("spec.connector needs exactly one member: scim"));
@@ -104,14 +98,14 @@ fn positive(number: i32) -> u32 {
     u32::try_from(number).unwrap_or(1).max(1)
 }
 
-fn invalid(message: impl Into<String>) -> Problem {
-    Problem { reason: Reason::InvalidSpec, message: message.into() }
+fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal { reason: Reason::InvalidSpec, message: message.into() }
 }
 
-fn ca_problem(error: &CredentialError) -> Problem {
+fn ca_problem(error: &CredentialError) -> Refusal {
     let reason = match error {
         CredentialError::SecretNotFound { .. } | CredentialError::Unavailable { .. } => Reason::SecretNotFound,
         CredentialError::KeyMissing { .. } | CredentialError::NotConsenting { .. } => Reason::SecretKeyMissing,
     };
-    Problem { reason, message: format!("spec.tls.caSecretRef: {error}. Create the Secret, or remove spec.tls.") }
+    Refusal { reason, message: format!("spec.tls.caSecretRef: {error}. Create the Secret, or remove spec.tls.") }
 }

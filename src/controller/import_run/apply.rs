@@ -8,7 +8,7 @@ use super::{dereference::Found, validate::Valid};
 use crate::{
     api::ImportRun,
     controller::{
-        app,
+        app::{self, Usable},
         context::{Context, Ended, JobKey},
         streams::Source,
     },
@@ -77,7 +77,7 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Contex
                 stop,
                 retry_pause: RETRY_PAUSE,
             };
-            carry_out(Arc::clone(cx), job)
+            carry_out(Arc::clone(cx), Arc::clone(&valid.app), job)
         },
     );
     let last = match polled {
@@ -87,11 +87,14 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Contex
     Import { error: last.and_then(|ended| ended.result.as_ref().err().map(ToString::to_string)) }
 }
 
-async fn carry_out(cx: Arc<Context>, job: ImportJob) -> Ended<ImportReport> {
+async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ImportJob) -> Ended<ImportReport> {
     let result = job.run().await;
     match &result {
         Ok(report) => {
             count(&cx, &job, report);
+            if let ImportEnd::AppFailed { reason, .. } = &report.end {
+                app::distrust(&app.integration, reason, &cx);
+            }
             if report.applied.changes() > 0 {
                 cx.tell(Source::Directory, &job.rules.integration);
             }

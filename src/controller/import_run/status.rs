@@ -94,11 +94,11 @@ pub(super) fn over(run: &ImportRun, (stored, report): (&StoredRun<ImportReport>,
     status.plan = report.digest.map(|digest| plan(digest.to_string(), report.plan));
     status.applied = report.digest.map(|_| counts(report.applied));
     status.safeguards = safeguards(&report.safeguards);
-    status.verdict = Some(match (&report.end, &tripped) {
-        (ImportEnd::SnapshotIncomplete { .. } | ImportEnd::AppFailed { .. }, _) => RunVerdict::SnapshotIncomplete,
-        (ImportEnd::EmptySource, _) => RunVerdict::EmptySource,
-        (_, Some(_)) => RunVerdict::SafeguardTripped,
-        (_, None) => RunVerdict::Pass,
+    status.verdict = Some(match &report.end {
+        ImportEnd::SnapshotIncomplete { .. } | ImportEnd::AppFailed { .. } => RunVerdict::SnapshotIncomplete,
+        ImportEnd::EmptySource => RunVerdict::EmptySource,
+        _ if safeguard::tripped(&report.safeguards) => RunVerdict::SafeguardTripped,
+        _ => RunVerdict::Pass,
     });
     let (outcome, state) = match succeeded {
         Status::True => (Outcome::Settled { reason, message, recheck: OVER }, RunState::Succeeded),

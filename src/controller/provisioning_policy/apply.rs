@@ -10,7 +10,7 @@ use super::{dereference::Found, validate::Valid};
 use crate::{
     api::{ProvisioningPolicy, names},
     controller::{
-        app,
+        app::{self, Usable},
         context::{Context, Ended, JobKey},
     },
     domain::{
@@ -88,7 +88,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
                 inputs,
                 stop,
             };
-            carry_out(Arc::clone(cx), job)
+            carry_out(Arc::clone(cx), Arc::clone(&valid.app), job)
         },
     );
     match polled {
@@ -117,10 +117,15 @@ fn is_due(report: &ProvisionReport, now: Timestamp) -> bool {
     retry || stopped || stale
 }
 
-async fn carry_out(cx: Arc<Context>, job: ProvisionJob) -> Ended<ProvisionReport> {
+async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ProvisionJob) -> Ended<ProvisionReport> {
     let result = job.run().await;
     match &result {
-        Ok(report) => count(&cx, &job, report),
+        Ok(report) => {
+            count(&cx, &job, report);
+            if let ProvisionEnd::AppFailed { reason, .. } = &report.end {
+                app::distrust(&app.integration, reason, &cx);
+            }
+        }
         Err(error) => {
             tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "a pass ended early");
         }

@@ -11,7 +11,7 @@ use std::{
 use futures::{StreamExt as _, stream};
 use jiff::SignedDuration;
 
-use super::{Early, Progress, ProvisionJob, decide, effect::Effect, lookup::Lookups};
+use super::{Early, Progress, ProvisionJob, decide, effect::Effect};
 use crate::{
     connector::{AppError, ErrorClass},
     domain::{
@@ -63,13 +63,7 @@ enum Outcome {
 }
 
 impl ProvisionJob {
-    pub(super) async fn apply(
-        &self,
-        claim: &Claim,
-        _lookups: &Lookups,
-        report: &mut ProvisionReport,
-        progress: &mut Progress,
-    ) -> Result<(), Early> {
+    pub(super) async fn apply(&self, claim: &Claim, report: &mut ProvisionReport, progress: &mut Progress) -> Result<(), Early> {
         let journal = Journal::start(self.store.clone(), claim.clone(), self.clock.clone());
         let halt = Halt::default();
         let held: HashSet<ActionClass> = report.held.iter().map(|held| held.class).collect();
@@ -85,8 +79,9 @@ impl ProvisionJob {
         }
         // Whatever happened, what was sent is recorded first.
         let recorded = journal.finish().await;
-        result?;
+        // First why nothing more could be recorded: whatever else failed then, failed because of it.
         recorded?;
+        result?;
         match (halt.error.into_inner(), self.stop.cause()) {
             (Some(error), _) => Err(Early::App(error)),
             (None, Some(by)) => Err(Early::Stopped(by)),

@@ -44,9 +44,8 @@ fn name_hash(user_name: &str) -> ShortHash {
 }
 
 impl ProvisionJob {
-    /// Writes the plan of the pass. Returns how accounts are looked up, for those that turn out to exist only when they
-    /// are created (SC-6).
-    pub(super) async fn decide(&self, claim: &Claim, progress: &mut Progress) -> Result<Lookups, Early> {
+    /// Writes the plan of the pass.
+    pub(super) async fn decide(&self, claim: &Claim, progress: &mut Progress) -> Result<(), Early> {
         let mut needs = Needs::default();
         let mut after: Option<PersonId> = None;
         loop {
@@ -59,14 +58,11 @@ impl ProvisionJob {
                 return Err(Early::Stopped(by));
             }
         }
-        let lookups = match needs.count {
-            0 => Lookups::by_filter(),
-            count => self.prepare_lookups(claim, count, needs.people).await?,
-        };
         if needs.count > 0 {
+            let lookups = self.prepare_lookups(claim, needs.count, needs.people).await?;
             self.resolve(claim, &lookups, &needs, progress).await?;
         }
-        Ok(lookups)
+        Ok(())
     }
 
     async fn decide_page(&self, claim: &Claim, rows: &[ProvisionRow], needs: &mut Needs, progress: &mut Progress) -> Result<(), Early> {

@@ -26,12 +26,6 @@ pub(super) enum Lookups {
     Impossible,
 }
 
-impl Lookups {
-    pub(super) fn by_filter() -> Self {
-        Self::Filter
-    }
-}
-
 impl ProvisionJob {
     pub(super) async fn prepare_lookups(&self, claim: &Claim, lookups: u64, people: u64) -> Result<Lookups, Early> {
         let few = lookups <= FILTERS_UP_TO || lookups * 100 <= people * LISTING_FROM_PERCENT;

@@ -25,6 +25,10 @@ mod effect;
 mod lookup;
 mod settle;
 
+/// After an app has failed a whole pass, the next one is due (C2). The app itself is tested in between, and a pass waits
+/// until that succeeds.
+const APP_RETRY: SignedDuration = SignedDuration::from_mins(1);
+
 /// Everything a pass needs.
 #[derive(Clone)]
 pub struct ProvisionJob {
@@ -97,9 +101,10 @@ impl ProvisionJob {
         report.end = match self.carry_out(&claim, &mut report).await {
             Ok(end) => end,
             Err(Early::App(error)) => {
-                if let AppError::RateLimited { retry_at } = error {
-                    report.next_attempt = Some(retry_at);
-                }
+                report.next_attempt = Some(match error {
+                    AppError::RateLimited { retry_at } => retry_at,
+                    _ => self.clock.now() + APP_RETRY,
+                });
                 ProvisionEnd::AppFailed { reason: app_failure_reason(&error).to_owned(), message: error.to_string() }
             }
             Err(Early::Stopped(by @ StopCause::Shutdown)) => return Err(RunError::Stopped(by)),
@@ -117,7 +122,7 @@ impl ProvisionJob {
             self.settle(claim).await?;
         }
         let mut progress = Progress::default();
-        let looked_up = self.decide(claim, &mut progress).await?;
+        self.decide(claim, &mut progress).await?;
         report.plan = self.store.provision_counts(claim).await?;
         report.plan.unchanged = progress.unchanged;
         report.digest = Some(self.digest(claim).await?);
@@ -125,7 +130,7 @@ impl ProvisionJob {
         report.held = held(&report.safeguards, report.plan);
         let end = match self.mode {
             Mode::Plan => Ok(ProvisionEnd::PlanOnly),
-            Mode::Enforce => self.apply(claim, &looked_up, report, &mut progress).await.map(|()| ProvisionEnd::Done),
+            Mode::Enforce => self.apply(claim, report, &mut progress).await.map(|()| ProvisionEnd::Done),
         };
         report.applied.unchanged = progress.unchanged;
         report.failed = progress.failed;

@@ -23,10 +23,13 @@ impl ProvisionJob {
         let creations = open.iter().filter(|(_, intent)| creation(&intent.action).is_some()).count() as u64;
         // So many lookups of so many people: a share of 100 %, so that only a handful goes by filters.
         let lookups = match creations {
-            0 => Lookups::by_filter(),
+            0 => Lookups::Filter,
             count => self.prepare_lookups(claim, count, count).await?,
         };
         for (id, intent) in open {
+            if let Some(by) = self.stop.cause() {
+                return Err(Early::Stopped(by));
+            }
             let result = match creation(&intent.action) {
                 Some(user_name) => self.settle_creation(claim, lookups, intent.person, &intent.action, user_name).await?,
                 None => self.settle_change(claim, intent.person, &intent.action).await?,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    domain::id::Organisation,
+    domain::{hash::DigestBuilder, id::Organisation, report::StopCause},
     store::{AccountCounts, PersonKey, StoreError},
 };
 
@@ -144,4 +144,24 @@ pub(crate) async fn an_organisation_sees_nothing_of_another(fixture: &impl Fixtu
     store.record_failures(&claim, &[(stranger, failure(1))]).await.unwrap();
     assert_eq!(store.account_counts(&ours).await.unwrap(), AccountCounts { linked: 2, ..Default::default() });
     assert_eq!(user_names(&store, &theirs).await, ["ada"]);
+}
+
+pub(crate) async fn sg9_a_newer_plan_supersedes_those_that_are_held(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let hr = key("hr");
+    let report = |end, planned: bool| ImportReport {
+        end,
+        digest: planned.then(|| DigestBuilder::new().finish()),
+        ..import_report(ImportCounts::default(), 1)
+    };
+    let end_of = async |object: &str| store.import_run(object).await.unwrap().unwrap().report.unwrap().end;
+    for (object, end, planned) in [("held", ImportEnd::Held, true), ("incomplete", ImportEnd::EmptySource, false)] {
+        let claim = store.claim(&hr, Direction::ToDirectory, object, at(1)).await.unwrap();
+        store.finish_import(&claim, &report(end, planned)).await.unwrap();
+    }
+    assert_eq!(end_of("held").await, ImportEnd::Held, "a run without a plan replaces none");
+    let claim = store.claim(&hr, Direction::ToDirectory, "newer", at(2)).await.unwrap();
+    store.finish_import(&claim, &report(ImportEnd::NothingToDo, true)).await.unwrap();
+    assert_eq!(end_of("held").await, ImportEnd::Stopped { by: StopCause::Superseded });
+    assert_eq!(end_of("incomplete").await, ImportEnd::EmptySource);
 }

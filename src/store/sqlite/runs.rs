@@ -12,7 +12,7 @@ use crate::{
     domain::{
         hash::ShortHash,
         id::{Epoch, IntegrationKey, Organisation, RunId},
-        report::{ImportReport, ProvisionReport},
+        report::{ImportEnd, ImportReport, ProvisionReport, StopCause},
     },
     store::{AccountCounts, Claim, Direction, Result, StoreError, StoredRun},
 };
@@ -87,12 +87,25 @@ impl SqliteStore {
     }
 
     pub(super) async fn store_import_report(&self, claim: &Claim, report: &ImportReport) -> Result<()> {
-        let (mut write, _) = self.write_as(claim).await?;
+        // SG-9: a newer plan takes the place of those that are held.
+        const SUPERSEDE: &str = "UPDATE run SET report = json_set(report, '$.end', json(?4))
+            WHERE integration = ?1 AND direction = ?2 AND id < ?3 AND report ->> '$.end' = 'Held'";
+        let (mut write, scope) = self.write_as(claim).await?;
         sqlx::query("UPDATE run SET report = ?1 WHERE id = ?2")
             .bind(rows::to_json(report, "run.report")?)
             .bind(claim.run.0)
             .execute(&mut *write)
             .await?;
+        if report.digest.is_some() {
+            let end = ImportEnd::Stopped { by: StopCause::Superseded };
+            sqlx::query(SUPERSEDE)
+                .bind(scope.integration)
+                .bind(claim.direction.as_str())
+                .bind(claim.run.0)
+                .bind(rows::to_json(&end, "run.report")?)
+                .execute(&mut *write)
+                .await?;
+        }
         write.commit().await?;
         self.drop_listing(claim).await
     }
