@@ -38,3 +38,31 @@ pub(crate) trait Kind:
     /// Puts in what every status has.
     fn complete(status: &mut Self::Status, generation: i64, conditions: Vec<Condition>);
 }
+
+/// The access to its status that every kind gives in the same way.
+macro_rules! status_access {
+    () => {
+        fn status(&self) -> Option<&Self::Status> {
+            self.status.as_ref()
+        }
+
+        fn set_status(&mut self, status: Self::Status) {
+            self.status = Some(status);
+        }
+
+        fn conditions(status: &Self::Status) -> &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition] {
+            &status.conditions
+        }
+
+        fn complete(
+            status: &mut Self::Status,
+            generation: i64,
+            conditions: Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>,
+        ) {
+            status.observed_generation = Some(generation);
+            status.conditions = conditions;
+        }
+    };
+}
+
+pub(crate) use status_access;

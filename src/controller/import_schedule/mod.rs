@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-
 use super::{
     context::Context,
     driver::{Error, Visit},
-    kind::Kind,
+    kind::{Kind, status_access},
     streams::Source,
 };
 use crate::{
@@ -46,20 +44,5 @@ impl Kind for ImportSchedule {
         self.spec.integration_ref.name.clone()
     }
 
-    fn status(&self) -> Option<&Self::Status> {
-        self.status.as_ref()
-    }
-
-    fn set_status(&mut self, status: Self::Status) {
-        self.status = Some(status);
-    }
-
-    fn conditions(status: &Self::Status) -> &[Condition] {
-        &status.conditions
-    }
-
-    fn complete(status: &mut Self::Status, generation: i64, conditions: Vec<Condition>) {
-        status.observed_generation = Some(generation);
-        status.conditions = conditions;
-    }
+    status_access!();
 }
