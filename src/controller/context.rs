@@ -170,8 +170,11 @@ impl Connections {
         Some(known.connection.clone().map(|connection| (known.settings, connection)))
     }
 
-    /// Forgets the connections of integrations that are gone.
-    pub(crate) fn forget_unless(&self, exists: impl Fn(&IntegrationKey) -> bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|integration, _| exists(integration));
+    /// Forgets the connections of integrations that are gone; says which.
+    pub(crate) fn forget_unless(&self, exists: impl Fn(&IntegrationKey) -> bool) -> Vec<IntegrationKey> {
+        let mut connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<IntegrationKey> = connections.keys().filter(|integration| !exists(integration)).cloned().collect();
+        connections.retain(|integration, _| exists(integration));
+        gone
     }
 }

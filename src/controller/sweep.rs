@@ -30,7 +30,9 @@ fn sweep(cx: &Context) {
     cx.checks.forget_unless(|key| integrations.uids.contains(&key.uid));
     cx.passes.forget_unless(|key| policies.uids.contains(&key.uid));
     cx.imports.forget_unless(|key| runs.uids.contains(&key.uid));
-    cx.connections.forget_unless(|key| integrations.names.contains(key));
+    for key in cx.connections.forget_unless(|key| integrations.names.contains(key)) {
+        cx.metrics.forget(&key);
+    }
 }
 
 #[derive(Default)]

@@ -8,6 +8,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::domain::id::IntegrationKey;
+
 /// Labels of a reconcile.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReconcileLabels {
@@ -64,6 +66,16 @@ pub struct AccountLabels {
     pub integration: String,
     /// `linked`, `pending` or `failed`.
     pub state: &'static str,
+}
+
+/// The states of [`AccountLabels`].
+pub const ACCOUNT_STATES: [&str; 3] = ["linked", "pending", "failed"];
+
+impl AccountLabels {
+    /// The labels of an integration's accounts in this state.
+    pub fn of(integration: &IntegrationKey, state: &'static str) -> Self {
+        Self { namespace: integration.organisation.as_str().to_owned(), integration: integration.name.as_str().to_owned(), state }
+    }
 }
 
 /// Every family, and the registry that they are shown from.
@@ -131,6 +143,13 @@ impl Metrics {
         registry.register("accounts", "Accounts by state", metrics.accounts.clone());
         registry.register("store_up", "1 while the store can be read and written", metrics.store_up.clone());
         Self { registry: Arc::new(registry), ..metrics }
+    }
+
+    /// Removes the gauges of an integration that is gone: they would show its last state for ever.
+    pub fn forget(&self, integration: &IntegrationKey) {
+        for state in ACCOUNT_STATES {
+            self.accounts.remove(&AccountLabels::of(integration, state));
+        }
     }
 
     /// The text that `/metrics` shows.

@@ -8,9 +8,14 @@ use super::validate::Valid;
 use crate::{
     api::{AppIntegration, names},
     connector::{AppError, ErrorClass},
-    controller::context::{Checked, Context, JobKey},
-    domain::hash::ShortHash,
+    controller::{
+        context::{Checked, Context, JobKey},
+        numbers::count,
+    },
+    domain::{hash::ShortHash, id::IntegrationKey},
     engine::{check, jobs::Polled},
+    store::AccountCounts,
+    telemetry::metrics::{ACCOUNT_STATES, AccountLabels},
 };
 use kube::ResourceExt as _;
 
@@ -45,6 +50,13 @@ pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Co
     match polled {
         Polled::Running(last) => Check { last, request: None },
         Polled::Done(last) => Check { last: Some(last), request },
+    }
+}
+
+/// Shows in the metrics what the status shows.
+pub(super) fn show(key: &IntegrationKey, accounts: AccountCounts, cx: &Context) {
+    for (state, number) in ACCOUNT_STATES.into_iter().zip([accounts.linked, accounts.pending, accounts.failed]) {
+        cx.metrics.accounts.get_or_create(&AccountLabels::of(key, state)).set(count(number));
     }
 }
 

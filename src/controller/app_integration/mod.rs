@@ -21,6 +21,7 @@ pub(crate) use validate::key;
 
 pub(crate) async fn reconcile(integration: Arc<AppIntegration>, cx: Arc<Context>) -> Result<Visit<AppIntegrationStatus>, Error> {
     let found = dereference::run(&integration, &cx).await?;
+    apply::show(&key(&integration), found.accounts, &cx);
     let valid = match validate::run(&integration, &found, &cx) {
         Ok(valid) => valid,
         Err(refusal) => {

@@ -114,6 +114,20 @@ impl ProvisionJob {
         report.finished = self.clock.now();
         self.keep_last_figures(&mut report).await?;
         self.store.finish_pass(&claim, &report, self.inputs).await?;
+        if report.end != ProvisionEnd::Done || report.applied.changes() > 0 || !report.held.is_empty() {
+            tracing::info!(
+                target: "audit",
+                integration = %self.rules.integration,
+                run = claim.run.0,
+                digest = report.digest.map(tracing::field::display),
+                end = ?report.end,
+                plan = ?report.plan,
+                applied = ?report.applied,
+                held = ?report.held,
+                failed = report.failed,
+                "pass ended"
+            );
+        }
         Ok(report)
     }
 

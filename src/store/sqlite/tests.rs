@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::{SqliteStore, import_apply, provision, settle};
 use crate::store::{
     Store as _, StoreError,
-    contract::{Fixture, contract_tests, scale},
+    contract::{Fixture, contract_tests},
 };
 
 struct File(TempDir);
@@ -114,11 +114,4 @@ async fn no_batch_goes_through_a_whole_table() {
             assert!(!walked && !step.ends_with("(integration=?)") && !step.ends_with("(organisation=?)"), "{step}\n{statement}");
         }
     }
-}
-
-/// For looking at by hand: `cargo test --release -- --ignored --nocapture a_hundred_thousand`.
-#[tokio::test]
-#[ignore = "measures"]
-async fn a_hundred_thousand_records_pass_through() {
-    scale::pass_through(&File::new(), 100_000).await;
 }
