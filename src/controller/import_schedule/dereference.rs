@@ -21,6 +21,13 @@ pub(super) struct Child {
     pub(super) ending: Option<(Ending, Timestamp)>,
 }
 
+impl Child {
+    /// Runs that are over follow each other by when they ended: creation times are whole seconds, and two runs may share one.
+    fn age(&self) -> (Timestamp, Timestamp) {
+        (self.ending.as_ref().map_or(Timestamp::MAX, |(_, finished)| *finished), self.created)
+    }
+}
+
 pub(super) struct Found {
     /// Newest first.
     pub(super) runs: Vec<Child>,
@@ -64,7 +71,7 @@ pub(super) async fn run(schedule: &ImportSchedule, cx: &Context) -> Result<Found
         let created = run.creation_timestamp().map_or(Timestamp::MIN, |time| time.0);
         runs.push(Child { run: run.clone(), created, ending });
     }
-    runs.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| b.run.name_any().cmp(&a.run.name_any())));
+    runs.sort_by_key(|child| std::cmp::Reverse(child.age()));
     let integration = driver::cached(&cx.caches.integrations, &namespace, &schedule.spec.integration_ref.name);
     Ok(Found {
         request: request(schedule, &runs),
