@@ -18,7 +18,7 @@ pub(crate) enum Outcome {
     Running { message: String, after: Duration },
     /// Something else has to happen first (rows 4 to 6).
     Waiting { reason: Reason, message: String, after: Duration },
-    /// A limit has tripped (row 3; 13 for a run). `known` is Unknown for a run, False for everything else.
+    /// A limit has tripped (row 3; 13 for a run). Ready is Unknown for a run, False for everything else.
     Held { reason: Reason, message: String, run: bool },
     /// A person must edit something (row 2; 14 for a run that failed).
     Invalid { reason: Reason, message: String, recheck: Duration },

@@ -8,7 +8,7 @@ use kube::{
     api::{DeleteParams, PostParams, Preconditions},
 };
 
-use super::dereference::{Child, Found, REPLACED};
+use super::dereference::{Child, Found};
 use crate::{
     api::{
         ImportRun, ImportRunSpec, ImportSchedule,
@@ -20,7 +20,7 @@ use crate::{
         context::{Context, JobKey},
         driver::{self, Error},
     },
-    domain::{hash::ShortHash, id::IntegrationKey, schedule::ScheduleDecision},
+    domain::{hash::ShortHash, id::IntegrationKey, report::StopCause, schedule::ScheduleDecision},
 };
 
 /// What was done.
@@ -45,7 +45,7 @@ pub(super) async fn run(schedule: &ImportSchedule, found: &Found, decision: Sche
         let integration = IntegrationKey::new(schedule.namespace().unwrap_or_default(), schedule.spec.integration_ref.name.clone());
         for child in found.active() {
             let key = JobKey { uid: child.run.uid().unwrap_or_default(), integration: integration.clone() };
-            cx.imports.stop(&key, REPLACED);
+            cx.imports.stop(&key, StopCause::Superseded);
         }
     }
     if let Some(slot) = start {

@@ -10,7 +10,6 @@ use crate::{
         driver::{self, Error},
         import_run::{self, Ending},
     },
-    domain::report::StopCause,
 };
 
 /// A run of the schedule.
@@ -99,9 +98,6 @@ fn slot_of(schedule: &str, run: &str) -> Option<Timestamp> {
     let minutes: i64 = run.strip_prefix(schedule)?.strip_prefix("-full-")?.parse().ok()?;
     Timestamp::from_second(minutes.checked_mul(60)?).ok()
 }
-
-/// Why a run of a schedule is stopped by it.
-pub(super) const REPLACED: StopCause = StopCause::Superseded;
 
 #[cfg(test)]
 mod tests {
