@@ -8,15 +8,17 @@ use std::{
     },
 };
 
-use futures::{StreamExt as _, stream};
+use futures::StreamExt as _;
 use jiff::SignedDuration;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Early, Progress, ProvisionJob, decide, effect::Effect};
 use crate::{
     connector::{AppError, ErrorClass},
     domain::{
         counts::ProvisionCounts,
-        id::{AppId, PersonId},
+        id::{AppId, IntentId, PersonId},
         link::Link,
         provision_plan::{Failure, ProvisionAction},
         report::{ActionClass, ProvisionReport},
@@ -27,6 +29,10 @@ use crate::{
 
 /// So many failures in a row are the app's, not the people's: the rest waits for the next pass.
 const FAILURES_IN_A_ROW: u32 = 10;
+
+/// Intents that are opened in one commit, in multiples of the requests under way at once. A crash leaves up to twice as many
+/// to be settled by looking.
+const AHEAD: usize = 4;
 
 /// What stops all further writes of the pass.
 #[derive(Default)]
@@ -103,19 +109,11 @@ impl ProvisionJob {
             let page = self.store.provision_actions(claim, Some(class), after, decide::BATCH).await?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = Some(*last);
+            let page: Vec<Intent> = page.into_iter().map(|(person, action)| Intent { person, action }).collect();
             let links = self.links_before(claim, &page).await?;
-            let writes: Vec<_> = page
-                .iter()
-                .map(|(person, action)| {
-                    let before = action.kind.app_id().and_then(|app_id| links.get(app_id));
-                    let attempt = progress.attempt(*person, action.inputs);
-                    self.apply_one(claim, journal, halt, *person, action, before, attempt)
-                })
-                .collect();
-            let outcomes: Vec<Result<Outcome, StoreError>> =
-                stream::iter(writes).buffer_unordered(self.connector.concurrency().max(1)).collect().await;
+            let outcomes = self.apply_page(claim, journal, halt, &page, &links, progress).await?;
             for outcome in outcomes {
-                match outcome? {
+                match outcome {
                     Outcome::Applied(counts) => report.applied += counts,
                     Outcome::Failed(failure) => progress.failed_until(failure.next_attempt),
                     Outcome::Again => {
@@ -125,14 +123,67 @@ impl ProvisionJob {
                     Outcome::Left => {}
                 }
             }
-            if halt.error.get().is_some() || self.stop.cause().is_some() {
+            if self.is_over(halt) {
                 return Ok(());
             }
         }
     }
 
-    async fn links_before(&self, claim: &Claim, page: &[(PersonId, ProvisionAction)]) -> Result<HashMap<AppId, Link>, StoreError> {
-        let app_ids: Vec<AppId> = page.iter().filter_map(|(_, action)| action.kind.app_id().cloned()).collect();
+    /// Opens the intents of the page ahead of the requests, so that one commit serves many of them.
+    async fn apply_page(
+        &self,
+        claim: &Claim,
+        journal: &Journal,
+        halt: &Halt,
+        page: &[Intent],
+        links: &HashMap<AppId, Link>,
+        progress: &Progress,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let at_once = self.connector.concurrency().max(1);
+        let (opened, waiting) = mpsc::channel(at_once * AHEAD);
+        let open = self.open_ahead(journal, halt, page, opened);
+        let apply = ReceiverStream::new(waiting)
+            .map(|(index, id): (usize, IntentId)| {
+                let intent = &page[index];
+                let before = intent.action.kind.app_id().and_then(|app_id| links.get(app_id));
+                self.apply_one(claim, journal, halt, id, intent, before, progress.attempt(intent.person, intent.action.inputs))
+            })
+            .buffer_unordered(at_once)
+            .collect::<Vec<_>>();
+        let (opened, outcomes) = futures::join!(open, apply);
+        let outcomes = outcomes.into_iter().collect::<Result<_, _>>()?;
+        opened?;
+        Ok(outcomes)
+    }
+
+    async fn open_ahead(
+        &self,
+        journal: &Journal,
+        halt: &Halt,
+        page: &[Intent],
+        opened: mpsc::Sender<(usize, IntentId)>,
+    ) -> Result<(), StoreError> {
+        let mut index = 0;
+        for planned in page.chunks(opened.max_capacity()) {
+            if self.is_over(halt) {
+                return Ok(());
+            }
+            for id in journal.open(planned).await? {
+                // Nobody takes it any more only if the pass is given up, and then the next one settles it.
+                let _given_up = opened.send((index, id)).await;
+                index += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// May no further write begin?
+    fn is_over(&self, halt: &Halt) -> bool {
+        halt.error.get().is_some() || self.stop.cause().is_some()
+    }
+
+    async fn links_before(&self, claim: &Claim, page: &[Intent]) -> Result<HashMap<AppId, Link>, StoreError> {
+        let app_ids: Vec<AppId> = page.iter().filter_map(|intent| intent.action.kind.app_id().cloned()).collect();
         if app_ids.is_empty() {
             return Ok(HashMap::new());
         }
@@ -146,21 +197,17 @@ impl ProvisionJob {
         claim: &Claim,
         journal: &Journal,
         halt: &Halt,
-        person: PersonId,
-        action: &ProvisionAction,
+        id: IntentId,
+        Intent { person, action }: &Intent,
         before: Option<&Link>,
         attempt: u32,
     ) -> Result<Outcome, StoreError> {
-        if halt.error.get().is_some() || self.stop.cause().is_some() {
+        // The wait since the commit may have been long: look again before anything leaves (A12).
+        if self.is_over(halt) {
+            journal.close(id, IntentResult::Void).await?;
             return Ok(Outcome::Left);
         }
-        let intent = journal.open(Intent { person, action: action.clone() }).await?;
-        // The wait for the commit may have been long: look again before anything leaves (A12).
-        if halt.error.get().is_some() || self.stop.cause().is_some() {
-            journal.close(intent, IntentResult::Void).await?;
-            return Ok(Outcome::Left);
-        }
-        let effect = self.perform(claim, person, action, before).await?;
+        let effect = self.perform(claim, *person, action, before).await?;
         let (result, outcome, kind) = self.judge(effect, action, attempt, halt);
         tracing::info!(
             target: "audit",
@@ -171,15 +218,15 @@ impl ProvisionJob {
             result = label(&outcome),
             "effect"
         );
-        journal.close(intent, result).await?;
+        journal.close(id, result).await?;
         Ok(outcome)
     }
 
     fn judge(&self, effect: Effect, action: &ProvisionAction, attempt: u32, halt: &Halt) -> (IntentResult, Outcome, &'static str) {
         match effect {
-            Effect::Done { link, action } => {
+            Effect::Done { link, counts, label } => {
                 halt.succeeded();
-                (IntentResult::Done { link }, Outcome::Applied(action.kind.counts()), action.kind.label())
+                (IntentResult::Done { link }, Outcome::Applied(counts), label)
             }
             Effect::Gone { link } => (IntentResult::Done { link }, Outcome::Again, action.kind.label()),
             Effect::Blocked(reason) => {

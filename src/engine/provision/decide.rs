@@ -53,7 +53,7 @@ impl ProvisionJob {
             let Some(last) = rows.last() else { break };
             after = Some(last.person.id);
             needs.people += rows.len() as u64;
-            self.decide_page(claim, &rows, &mut needs, progress).await?;
+            self.decide_page(claim, rows, &mut needs, progress).await?;
             if let Some(by) = self.stop.cause() {
                 return Err(Early::Stopped(by));
             }
@@ -65,11 +65,10 @@ impl ProvisionJob {
         Ok(())
     }
 
-    async fn decide_page(&self, claim: &Claim, rows: &[ProvisionRow], needs: &mut Needs, progress: &mut Progress) -> Result<(), Early> {
+    async fn decide_page(&self, claim: &Claim, rows: Vec<ProvisionRow>, needs: &mut Needs, progress: &mut Progress) -> Result<(), Early> {
         let now = self.clock.now();
         let (mut actions, mut confirmed, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-        for row in rows {
-            let mut row = row.clone();
+        for mut row in rows {
             if self.retry_failed {
                 row.failure = None;
             }

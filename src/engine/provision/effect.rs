@@ -7,6 +7,7 @@ use crate::{
     connector::{AppError, AttributeChange, Lookup},
     domain::{
         account::Record,
+        counts::ProvisionCounts,
         id::{AppId, PersonId},
         link::{Link, LinkState},
         provision_decision,
@@ -17,8 +18,8 @@ use crate::{
 
 /// What came of an action.
 pub(super) enum Effect {
-    /// It is done; `action` is what was really done (an account that turned up at its creation was adopted).
-    Done { link: Box<Link>, action: ProvisionAction },
+    /// It is done. What is counted and told is what was really done: an account that turned up at its creation was adopted.
+    Done { link: Box<Link>, counts: ProvisionCounts, label: &'static str },
     /// The account is gone in the app; it is looked up afresh by the next pass (TA-11).
     Gone { link: Box<Link> },
     /// It is not done, as far as anybody knows.
@@ -49,7 +50,7 @@ impl ProvisionJob {
             ProvisionKind::Blocked { reason } => return Ok(Effect::Blocked(*reason)),
         };
         Ok(match outcome {
-            Ok(record) => done(person, action.clone(), before, record),
+            Ok(record) => done(person, action, before, record),
             Err(AppError::NotFound) => match before {
                 Some(link) => Effect::Gone { link: Box::new(Link { state: LinkState::EndedByAbsence, active: false, ..link.clone() }) },
                 None => Effect::Failed(AppError::NotFound),
@@ -67,7 +68,7 @@ impl ProvisionJob {
         before: Option<&Link>,
     ) -> Result<Effect, StoreError> {
         let error = match self.connector.create(resource).await {
-            Ok(Some(record)) => return Ok(done(person, action.clone(), before, Some(record))),
+            Ok(Some(record)) => return Ok(done(person, action, before, Some(record))),
             Ok(None) => AppError::NoAnswer("the app did not say what it created"),
             Err(error @ AppError::Conflict { .. }) => error,
             Err(error) if error.outcome_unknown() => error,
@@ -91,7 +92,7 @@ impl ProvisionJob {
         let found = provision_decision::resolve(someone, &need, &hits, &links, false, &self.rules);
         Ok(match &found.kind {
             ProvisionKind::Adopt { app_id, changes, activate, .. } => match self.take_over(app_id, changes, *activate).await {
-                Ok(record) => done(person, found, before, record),
+                Ok(record) => done(person, &found, before, record),
                 Err(error) => Effect::Failed(error),
             },
             ProvisionKind::Blocked { reason } => Effect::Blocked(*reason),
@@ -151,9 +152,9 @@ impl ProvisionJob {
     }
 }
 
-fn done(person: PersonId, action: ProvisionAction, before: Option<&Link>, record: Option<Record>) -> Effect {
-    match provision_decision::link_after(person, &action, before, record.map(|record| record.resource)) {
-        Some(link) => Effect::Done { link: Box::new(link), action },
+fn done(person: PersonId, action: &ProvisionAction, before: Option<&Link>, record: Option<Record>) -> Effect {
+    match provision_decision::link_after(person, action, before, record.map(|record| record.resource)) {
+        Some(link) => Effect::Done { link: Box::new(link), counts: action.kind.counts(), label: action.kind.label() },
         None => Effect::Failed(AppError::NotScim("the answer to a create has no id")),
     }
 }

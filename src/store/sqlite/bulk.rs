@@ -5,7 +5,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection, query_builder::Separated};
 use crate::store::Result;
 
 /// Rows of one statement. More gain nothing, and SQLite takes at most 32,766 values.
-const ROWS: usize = 200;
+const ROWS: usize = 256;
 
 /// Inserts `rows`; `bind` pushes the values of one. `into` reads `INSERT INTO … (…)`, `tail` what follows the rows.
 pub(super) async fn insert<T>(
@@ -15,11 +15,19 @@ pub(super) async fn insert<T>(
     rows: &[T],
     mut bind: impl FnMut(Separated<'_, Sqlite, &'static str>, &T),
 ) -> Result<()> {
-    for chunk in rows.chunks(ROWS) {
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let (chunk, after) = rest.split_at(largest_power_of_two(rest.len()).min(ROWS));
         let mut statement = QueryBuilder::new(into);
         statement.push_values(chunk, &mut bind).push(tail);
-        // Only the full statement comes again; others would push it out of the connection's cache.
-        statement.build().persistent(chunk.len() == ROWS).execute(&mut *connection).await?;
+        statement.build().execute(&mut *connection).await?;
+        rest = after;
     }
     Ok(())
+}
+
+/// Powers of two only: a statement of another length would have to be prepared anew and would push others out of the
+/// connection's cache.
+fn largest_power_of_two(rows: usize) -> usize {
+    1 << rows.ilog2()
 }

@@ -72,7 +72,7 @@ impl Journal {
     }
 
     pub async fn close(&self, claim: &Claim, results: &[(IntentId, IntentResult)], now: Timestamp) -> Result<()> {
-        let entries = results.iter().map(|(id, result)| settle::Settlement::new(*id, result)).collect();
+        let entries = results.iter().map(|(id, result)| settle::Settlement::new(*id, result)).collect::<Result<_>>()?;
         self.ask(claim, Entries::Close(entries), now).await.map(drop)
     }
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 use sqlx::SqliteConnection;
 
 use super::{
@@ -16,8 +15,8 @@ use super::{
 use crate::{
     domain::{
         hash::ShortHash,
-        id::{IntentId, PersonId},
-        link::Link,
+        id::{AppId, IntentId, PersonId},
+        link::{Link, LinkOrigin, LinkState},
         provision_plan::Failure,
         report::ActionClass,
     },
@@ -34,43 +33,60 @@ macro_rules! results {
     };
 }
 
-/// The person's former account is remembered no longer. What else the account's row says stays as the import found it.
-const DROP_OLD_VALUES: &str = concat!(
-    "DELETE FROM account_values WHERE integration = ?2 AND app_id IN (SELECT x.app_id FROM ",
-    results!(),
-    " CROSS JOIN account x ON x.person = p.pk AND x.integration = ?2 AND x.app_id <> k.value ->> 1)"
-);
-
-const DROP_OLD_LINKS: &str = concat!(
-    "DELETE FROM account WHERE integration = ?2 AND app_id IN (SELECT x.app_id FROM ",
-    results!(),
-    " CROSS JOIN account x ON x.person = p.pk AND x.integration = ?2 AND x.app_id <> k.value ->> 1)"
-);
-
 /// An account that an import has meanwhile linked to somebody else stays theirs.
+macro_rules! is_free {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM account t WHERE t.integration = ?2 AND t.app_id = k.value ->> 1 AND t.person <> p.pk AND t.state = 'Live')"
+    };
+}
+
+/// The ended links of a person whose new link is about to be put.
+macro_rules! replaced_links {
+    () => {
+        concat!(
+            "SELECT x.app_id FROM ",
+            results!(),
+            " CROSS JOIN account x ON x.person = p.pk AND x.integration = ?2 AND x.app_id <> k.value ->> 1
+            WHERE x.state <> 'Live' AND ",
+            is_free!()
+        )
+    };
+}
+
+/// The person's former account is remembered no longer. What else the account's row says stays as the import found it.
+const DROP_OLD_VALUES: &str = concat!("DELETE FROM account_values WHERE integration = ?2 AND app_id IN (", replaced_links!(), ")");
+
+const DROP_OLD_LINKS: &str = concat!("DELETE FROM account WHERE integration = ?2 AND app_id IN (", replaced_links!(), ")");
+
+/// A live link that an import has meanwhile made for the person stays, too: the next pass finds two accounts.
 const PUT_LINKS: &str = concat!(
     "INSERT INTO account (integration, app_id, person, state, origin, assigned, active, missing, inputs)
     SELECT ?2, k.value ->> 1, p.pk, k.value ->> 2, k.value ->> 3, k.value ->> 4, k.value ->> 5, 0, unhex(k.value ->> 6) FROM ",
     results!(),
-    " WHERE true ON CONFLICT (integration, app_id) DO UPDATE SET
+    " WHERE ",
+    is_free!(),
+    " AND NOT EXISTS (SELECT 1 FROM account x WHERE x.person = p.pk AND x.integration = ?2 AND x.app_id <> k.value ->> 1)
+    ON CONFLICT (integration, app_id) DO UPDATE SET
         person = excluded.person, state = excluded.state, origin = excluded.origin, assigned = excluded.assigned,
-        active = excluded.active, inputs = excluded.inputs, missing = iif(excluded.state = 'Live' AND state <> 'Live', 0, missing)
-    WHERE person = excluded.person OR state <> 'Live'"
+        active = excluded.active, inputs = excluded.inputs, missing = iif(excluded.state = 'Live' AND state <> 'Live', 0, missing)"
 );
 
-const PUT_VALUES: &str = concat!(
+/// Between the values of an insert and `ON CONFLICT`: what is bound as intent, integration, app id, written, resource. Wide
+/// texts are bound, because SQLite would parse them once per column if they came as JSON.
+const PUT_VALUES: [&str; 2] = [
     "INSERT INTO account_values (integration, app_id, written, resource)
-    SELECT ?2, k.value ->> 1, k.value ->> 7, k.value ->> 8 FROM ",
-    results!(),
-    " CROSS JOIN account a ON a.integration = ?2 AND a.app_id = k.value ->> 1 AND a.person = p.pk WHERE true
-    ON CONFLICT (integration, app_id) DO UPDATE SET written = excluded.written, resource = excluded.resource"
-);
+    SELECT a.integration, a.app_id, k.column4, k.column5 FROM (",
+    ") k CROSS JOIN intent i ON i.id = k.column1 AND i.integration = k.column2
+    CROSS JOIN account a ON a.integration = k.column2 AND a.app_id = k.column3
+    CROSS JOIN person p ON p.pk = a.person AND p.id = i.person
+    WHERE true ON CONFLICT (integration, app_id) DO UPDATE SET written = excluded.written, resource = excluded.resource",
+];
 
 const FORGET_FAILURES: &str = concat!("DELETE FROM failure WHERE integration = ?2 AND person IN (SELECT p.pk FROM ", results!(), ")");
 
 const NOTE_REMOVALS: &str = concat!(
     "INSERT INTO removal (integration, direction, app_id, run, at)
-    SELECT ?2, 'ToApp', k.value ->> 1, k.value ->> 9, k.value ->> 10 FROM ",
+    SELECT ?2, 'ToApp', k.value ->> 1, k.value ->> 7, k.value ->> 8 FROM ",
     results!(),
     " WHERE i.removes ON CONFLICT (integration, direction, app_id) DO UPDATE SET run = excluded.run, at = excluded.at"
 );
@@ -86,8 +102,8 @@ const PUT_FAILURES: &str = concat!(
 const DROP_INTENTS: &str = "DELETE FROM intent WHERE id IN (
     SELECT i.id FROM json_each(?1) k CROSS JOIN intent i ON i.id = k.value ->> 0 AND i.integration = ?2)";
 
-/// What is done about results with an effect.
-pub(super) const DONE: [&str; 6] = [DROP_OLD_VALUES, DROP_OLD_LINKS, PUT_LINKS, PUT_VALUES, FORGET_FAILURES, NOTE_REMOVALS];
+/// What is done about results with an effect, besides [`PUT_VALUES`].
+pub(super) const DONE: [&str; 5] = [DROP_OLD_VALUES, DROP_OLD_LINKS, PUT_LINKS, FORGET_FAILURES, NOTE_REMOVALS];
 
 /// The last id that the journal has ever given.
 pub(super) async fn last_intent(connection: &mut SqliteConnection) -> Result<i64> {
@@ -112,12 +128,51 @@ impl NewIntent {
 /// A result, ready to be written.
 pub(super) struct Settlement {
     id: IntentId,
-    result: IntentResult,
+    result: Settled,
+}
+
+enum Settled {
+    Done { link: LinkTexts },
+    Failed(Failure),
+    Void,
+}
+
+/// A link as it is stored. Made by whoever asks, and not by the one task that writes.
+struct LinkTexts {
+    app_id: AppId,
+    state: LinkState,
+    origin: LinkOrigin,
+    assigned: bool,
+    active: bool,
+    inputs: Option<ShortHash>,
+    written: String,
+    resource: Option<String>,
 }
 
 impl Settlement {
-    pub fn new(id: IntentId, result: &IntentResult) -> Self {
-        Self { id, result: result.clone() }
+    pub fn new(id: IntentId, result: &IntentResult) -> Result<Self> {
+        let result = match result {
+            IntentResult::Done { link } => Settled::Done { link: LinkTexts::of(link)? },
+            IntentResult::Failed(failure) => Settled::Failed(failure.clone()),
+            IntentResult::Void => Settled::Void,
+        };
+        Ok(Self { id, result })
+    }
+}
+
+impl LinkTexts {
+    fn of(link: &Link) -> Result<Self> {
+        let Link { person: _, app_id, state, origin, assigned, active, inputs, written, resource } = link;
+        Ok(Self {
+            app_id: app_id.clone(),
+            state: *state,
+            origin: *origin,
+            assigned: *assigned,
+            active: *active,
+            inputs: *inputs,
+            written: rows::to_json(written, "account_values.written")?,
+            resource: resource.as_ref().map(|resource| rows::to_json(resource, "account_values.resource")).transpose()?,
+        })
     }
 }
 
@@ -129,21 +184,15 @@ struct IntentRow<'a> {
     intent: &'a NewIntent,
 }
 
-/// Intent, app id, state, origin, assigned, active, inputs, written, resource, run, time.
+/// Intent, app id, state, origin, assigned, active, inputs, run, time.
 #[derive(Serialize)]
-struct DoneEntry<'a>(
-    i64,
-    &'a str,
-    &'static str,
-    &'static str,
-    u8,
-    u8,
-    Option<ShortHash>,
-    &'a serde_json::Map<String, Value>,
-    Option<&'a Value>,
-    i64,
-    i64,
-);
+struct DoneEntry<'a>(i64, &'a str, &'static str, &'static str, u8, u8, Option<ShortHash>, i64, i64);
+
+/// What [`PUT_VALUES`] binds.
+struct ValuesRow<'a> {
+    intent: i64,
+    link: &'a LinkTexts,
+}
 
 /// Intent, inputs, attempts, next attempt.
 #[derive(Serialize)]
@@ -154,6 +203,7 @@ struct FailedEntry(i64, ShortHash, u32, i64);
 struct Results<'a> {
     scope: Scope,
     done: Vec<DoneEntry<'a>>,
+    values: Vec<ValuesRow<'a>>,
     failed: Vec<FailedEntry>,
     settled: Vec<[i64; 1]>,
 }
@@ -210,15 +260,24 @@ impl<'a> Results<'a> {
     fn add(&mut self, claim: &Claim, settlement: &'a Settlement, now: Timestamp) {
         let id = settlement.id.0;
         match &settlement.result {
-            IntentResult::Done { link } => self.done.push(done_entry(id, claim, link, now)),
-            IntentResult::Failed(failure) => self.failed.push(failed_entry(id, failure)),
-            IntentResult::Void => {}
+            Settled::Done { link } => {
+                self.done.push(done_entry(id, claim, link, now));
+                self.values.push(ValuesRow { intent: id, link });
+            }
+            Settled::Failed(failure) => self.failed.push(failed_entry(id, failure)),
+            Settled::Void => {}
         }
         self.settled.push([id]);
     }
 
     async fn write(self, write: &mut Write) -> Result<()> {
         run(write, self.scope, &DONE, &self.done).await?;
+        let [into, tail] = PUT_VALUES;
+        bulk::insert(write, into, tail, &self.values, |mut values, row| {
+            values.push_bind(row.intent).push_bind(self.scope.integration).push_bind(row.link.app_id.as_str());
+            values.push_bind(row.link.written.as_str()).push_bind(row.link.resource.as_deref());
+        })
+        .await?;
         run(write, self.scope, &[PUT_FAILURES], &self.failed).await?;
         run(write, self.scope, &[DROP_INTENTS], &self.settled).await
     }
@@ -235,7 +294,7 @@ async fn run<T: Serialize>(write: &mut Write, scope: Scope, statements: &[&'stat
     Ok(())
 }
 
-fn done_entry<'a>(id: i64, claim: &Claim, link: &'a Link, now: Timestamp) -> DoneEntry<'a> {
+fn done_entry<'a>(id: i64, claim: &Claim, link: &'a LinkTexts, now: Timestamp) -> DoneEntry<'a> {
     DoneEntry(
         id,
         link.app_id.as_str(),
@@ -244,8 +303,6 @@ fn done_entry<'a>(id: i64, claim: &Claim, link: &'a Link, now: Timestamp) -> Don
         link.assigned.into(),
         link.active.into(),
         link.inputs,
-        &link.written,
-        link.resource.as_ref(),
         claim.run.0,
         now.as_millisecond(),
     )
