@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     match runtime.block_on(operator::run(cli.settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "the operator cannot run");
+            tracing::error!(error = telemetry::chain(&error), "the operator cannot run");
             ExitCode::FAILURE
         }
     }

@@ -12,10 +12,13 @@ use crate::{
     controller::{self, Parts},
     server::{self, Health},
     store::{Store, sqlite::SqliteStore},
-    telemetry::metrics::{Metrics, RequestLabels},
+    telemetry::{
+        self,
+        metrics::{Metrics, RequestLabels},
+    },
 };
 
-/// Between two attempts to open the store or to reach the API server's configuration.
+/// Between two attempts to open the store.
 const RETRY: Duration = Duration::from_secs(5);
 /// How often the store is asked whether it works.
 const STORE_PING: Duration = Duration::from_secs(15);
@@ -38,7 +41,7 @@ pub enum OperatorError {
     Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The controllers ended though nobody had asked them to.
     #[error("the controllers ended by themselves; the process has to be started again")]
-    ControllersEnded,
+    ControllersEnded(#[source] Option<tokio::task::JoinError>),
 }
 
 /// Runs until SIGTERM or Ctrl-C.
@@ -72,9 +75,9 @@ pub async fn run(settings: Settings) -> Result<(), OperatorError> {
             biased; // after a shutdown both are true
             () = shutdown.cancelled() => {}
             // A process whose controllers have died must not look alive (C3).
-            _ = &mut controllers => {
+            ended = &mut controllers => {
                 shutdown.cancel();
-                return Err(OperatorError::ControllersEnded);
+                return Err(OperatorError::ControllersEnded(ended.err()));
             }
         }
         if tokio::time::timeout(SHUTDOWN, controllers).await.is_err() {
@@ -82,10 +85,7 @@ pub async fn run(settings: Settings) -> Result<(), OperatorError> {
             tracing::warn!("something was still under way when the time for a shutdown was over");
         }
         if let Err(error) = store.close().await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the store was not closed in order; nothing that was committed is lost"
-            );
+            tracing::warn!(error = telemetry::chain(&error), "the store was not closed in order; nothing that was committed is lost");
         }
     }
     let _served = tokio::time::timeout(Duration::from_secs(2), served).await;
@@ -103,7 +103,7 @@ async fn open_store(settings: &Settings, shutdown: &CancellationToken) -> Option
     loop {
         match SqliteStore::open(&settings.store).await {
             Ok(store) => return Some(store),
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the store cannot be opened; it is tried again"),
+            Err(error) => tracing::error!(error = telemetry::chain(&error), "the store cannot be opened; it is tried again"),
         }
         tokio::select! {
             () = tokio::time::sleep(RETRY) => {}
@@ -144,6 +144,7 @@ async fn stop_on_signal(shutdown: CancellationToken) {
 fn connectors(settings: &Settings, metrics: &Metrics) -> Connectors {
     let allows = |class| settings.allowed_addresses.contains(&class);
     let policy = AddressPolicy {
+        public: allows(AddressClass::Public),
         loopback: allows(AddressClass::Loopback),
         private: allows(AddressClass::Private),
         allow_insecure_http: settings.allow_insecure_http,

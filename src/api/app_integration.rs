@@ -240,7 +240,7 @@ impl Default for RateLimit {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
-    /// PEM certificates of a private authority, trusted for this app instead of the public ones.
+    /// PEM certificates of a private authority, trusted for this app besides the public ones.
     pub ca_secret_ref: SecretKeyRef,
 }
 

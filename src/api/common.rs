@@ -30,8 +30,8 @@ impl IntegrationRef {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
-    /// The name of a Secret in the same namespace. Its annotation `joinery.dev/allowed-hosts` must name the host that the value
-    /// is sent to.
+    /// The name of a Secret in the same namespace. If the value is sent anywhere, the Secret's annotation
+    /// `joinery.dev/allowed-hosts` must name that host.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")

@@ -116,7 +116,7 @@ pub struct ImportScheduleStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub active: Vec<ActiveRun>,
-    /// The last slot that a run was started for.
+    /// The last slot that was dealt with: a run was started for it, or it was left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_schedule_time: Option<Time>,
     /// When a run last succeeded.

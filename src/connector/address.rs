@@ -12,10 +12,12 @@ use std::{
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// What may be dialled besides public addresses. Link-local, multicast, unspecified and reserved addresses and those that
-/// clouds serve instance metadata from are never dialled.
+/// What may be dialled. Link-local, multicast, unspecified and reserved addresses and those that clouds serve instance
+/// metadata from are never dialled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AddressPolicy {
+    /// Addresses of the internet.
+    pub public: bool,
     /// Loopback addresses.
     pub loopback: bool,
     /// Private, shared (RFC 6598), unique local and site-local addresses.
@@ -25,9 +27,9 @@ pub struct AddressPolicy {
 }
 
 impl Default for AddressPolicy {
-    /// For development: loopback and private addresses are allowed, plain HTTP only to loopback.
+    /// For development: all that may be allowed is, but plain HTTP only to loopback.
     fn default() -> Self {
-        Self { loopback: true, private: true, allow_insecure_http: false }
+        Self { public: true, loopback: true, private: true, allow_insecure_http: false }
     }
 }
 
@@ -60,9 +62,10 @@ impl AddressPolicy {
     /// May this address be dialled?
     pub fn check(&self, address: IpAddr) -> Result<(), AddressForbidden> {
         match classify(address) {
-            Class::Public => Ok(()),
+            Class::Public if self.public => Ok(()),
             Class::Loopback if self.loopback => Ok(()),
             Class::Private if self.private => Ok(()),
+            Class::Public => Err(AddressForbidden("public addresses are not allowed here")),
             Class::Loopback => Err(AddressForbidden("loopback addresses are not allowed here")),
             Class::Private => Err(AddressForbidden("private addresses are not allowed here")),
             Class::Never(why) => Err(AddressForbidden(why)),
@@ -128,8 +131,8 @@ fn classify_v6(address: Ipv6Addr) -> Class {
     match address.segments() {
         [0xfe80..=0xfebf, ..] => LINK_LOCAL,
         [0xff00..=0xffff, ..] => MULTICAST,
-        // Amazon serves metadata from a unique local prefix.
-        [0xfd00, 0x0ec2, ..] => METADATA,
+        // Amazon, Google and Oracle serve metadata from unique local prefixes.
+        [0xfd00, 0x0ec2, ..] | [0xfd20, 0x00ce, ..] | [0xfd00, 0x00c1, ..] => METADATA,
         [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] => Class::Private,
         // Teredo hides its IPv4 address behind an XOR; nobody serves SCIM there.
         [0x2001, 0, ..] => RESERVED,
@@ -208,7 +211,7 @@ mod tests {
     use super::*;
 
     fn resolver(loopback: bool, private: bool, loopback_only: bool) -> CheckedResolver {
-        CheckedResolver { policy: AddressPolicy { loopback, private, allow_insecure_http: false }, loopback_only }
+        CheckedResolver { policy: AddressPolicy { loopback, private, ..AddressPolicy::default() }, loopback_only }
     }
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {

@@ -27,7 +27,10 @@ use super::{
 use crate::{
     api::conditions::{ConditionSpec, ConditionType, Reason},
     store::StoreError,
-    telemetry::metrics::{KindLabels, ReconcileLabels},
+    telemetry::{
+        self,
+        metrics::{KindLabels, ReconcileLabels},
+    },
 };
 
 /// Reconciles of one kind that run at once (D7); kube's own default is unbounded.
@@ -105,7 +108,7 @@ where
         )
         .for_each(|result| async move {
             if let Err(error) = result {
-                tracing::debug!(kind = K::KIND, error = &error as &dyn std::error::Error, "watch or queue");
+                tracing::debug!(kind = K::KIND, error = telemetry::chain(&error), "watch or queue");
             }
         })
         .await;
@@ -142,7 +145,7 @@ where
                 (label, jittered(next, &uid))
             }
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "reconcile failed; it is tried again");
+                tracing::warn!(error = telemetry::chain(&error), "reconcile failed; it is tried again");
                 if matches!(error, Error::Store(_)) {
                     tell_of_store(&object, &cx, written).await;
                 }
@@ -192,7 +195,7 @@ async fn tell_of_store<K: Kind>(object: &Arc<K>, cx: &Arc<Context>, written: &Wr
     };
     let told = tokio::time::timeout(DEADLINE, complete(object, cx, visit, written)).await.unwrap_or(Err(Error::Deadline));
     if let Err(error) = told {
-        tracing::debug!(error = &error as &dyn std::error::Error, "the failure of the store was not told");
+        tracing::debug!(error = telemetry::chain(&error), "the failure of the store was not told");
     }
 }
 
@@ -214,7 +217,7 @@ fn event(outcome: &Outcome, previous: &[Condition], new: &[Condition]) -> Option
 async fn publish<K: Kind>(object: &K, event: &Event, cx: &Context) {
     // A lost event loses nothing: the condition says the same.
     if let Err(error) = cx.recorder.publish(event, &object.object_ref(&())).await {
-        tracing::debug!(error = &error as &dyn std::error::Error, "an event was not recorded");
+        tracing::debug!(error = telemetry::chain(&error), "an event was not recorded");
     }
 }
 

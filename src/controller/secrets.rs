@@ -1,8 +1,8 @@
 //! Secrets: read by name when they are used, never listed or watched (H7), and given only to hosts they consent to (H1).
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -20,6 +20,8 @@ use crate::{
 /// How long a Secret that was read may be used before it is read again: withdrawn consent and rotation take effect
 /// within this time, in the middle of a run too.
 const FRESH_SECONDS: i64 = 60;
+/// The client repeats by itself what the API server is too busy for, for minutes; a run that waits holds up others.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Where a bearer token is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,13 +31,45 @@ pub(crate) struct SecretKey {
     pub(crate) key: String,
 }
 
+impl SecretKey {
+    fn missing(&self) -> CredentialError {
+        CredentialError::KeyMissing { secret: self.secret.clone(), key: self.key.clone() }
+    }
+}
+
 /// Reads one key of one Secret.
 pub(crate) struct SecretToken {
     client: Client,
     at: SecretKey,
     require_consent: bool,
     clock: SharedClock,
-    last: Mutex<Option<(Timestamp, Arc<Secret>)>>,
+    last: Mutex<Option<(Timestamp, Arc<Read>)>>,
+}
+
+/// What is kept of a Secret: the one value, and to whom it may go.
+struct Read {
+    /// Of the Secret; another one may hold something new.
+    version: String,
+    allowed_hosts: Option<String>,
+    /// `None` if the Secret lacks the key.
+    token: Option<SecretString>,
+}
+
+impl Read {
+    fn of(secret: Secret, key: &str) -> Self {
+        let token = value(&secret, key).map(SecretString::from);
+        let metadata = secret.metadata;
+        Self {
+            version: format!("{}/{}", metadata.uid.unwrap_or_default(), metadata.resource_version.unwrap_or_default()),
+            allowed_hosts: metadata.annotations.and_then(|mut annotations| annotations.remove(ALLOWED_HOSTS)),
+            token,
+        }
+    }
+
+    /// Does the annotation name the host (AI-3)?
+    fn consents(&self, host: &str) -> bool {
+        self.allowed_hosts.as_ref().is_some_and(|hosts| names::allows_host(hosts, host))
+    }
 }
 
 impl SecretToken {
@@ -44,7 +78,7 @@ impl SecretToken {
     }
 
     /// The Secret, at most so many seconds old.
-    async fn read(&self, fresh_seconds: i64) -> Result<Arc<Secret>, CredentialError> {
+    async fn read(&self, fresh_seconds: i64) -> Result<Arc<Read>, CredentialError> {
         let now = self.clock.now();
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((read, secret)) = last
@@ -53,19 +87,14 @@ impl SecretToken {
             return Ok(secret);
         }
         let secret = get(&self.client, &self.at.namespace, &self.at.secret).await?;
-        let secret = Arc::new(secret);
+        let secret = Arc::new(Read::of(secret, &self.at.key));
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&secret)));
         Ok(secret)
     }
 
     /// Reads the Secret now. Its version tells whether there is something new to test.
     pub(crate) async fn refresh(&self) -> Result<String, CredentialError> {
-        let secret = self.read(0).await?;
-        Ok(format!(
-            "{}/{}",
-            secret.metadata.uid.as_deref().unwrap_or_default(),
-            secret.metadata.resource_version.as_deref().unwrap_or_default()
-        ))
+        Ok(self.read(0).await?.version.clone())
     }
 }
 
@@ -73,23 +102,26 @@ impl SecretToken {
 impl CredentialSource for SecretToken {
     async fn bearer_token(&self, host: &str) -> Result<BearerToken, CredentialError> {
         let secret = self.read(FRESH_SECONDS).await?;
-        if self.require_consent && !consents(&secret, host) {
+        if self.require_consent && !secret.consents(host) {
             return Err(CredentialError::NotConsenting { secret: self.at.secret.clone(), host: host.to_owned() });
         }
-        value(&secret, &self.at.secret, &self.at.key).map(|token| BearerToken(SecretString::from(token)))
+        secret.token.clone().map(BearerToken).ok_or_else(|| self.at.missing())
     }
 }
 
 /// A certificate or another value that is not sent anywhere, so that no consent is asked.
 pub(crate) async fn read_value(client: &Client, at: &SecretKey) -> Result<String, CredentialError> {
-    value(&get(client, &at.namespace, &at.secret).await?, &at.secret, &at.key)
+    value(&get(client, &at.namespace, &at.secret).await?, &at.key).ok_or_else(|| at.missing())
 }
 
 async fn get(client: &Client, namespace: &str, name: &str) -> Result<Secret, CredentialError> {
-    match Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name).await {
-        Ok(Some(secret)) => Ok(secret),
-        Ok(None) => Err(CredentialError::SecretNotFound { secret: name.to_owned() }),
-        Err(error) => Err(CredentialError::Unavailable { secret: name.to_owned(), message: short(&error) }),
+    let secrets = Api::<Secret>::namespaced(client.clone(), namespace);
+    let unavailable = |message| CredentialError::Unavailable { secret: name.to_owned(), message };
+    match tokio::time::timeout(DEADLINE, secrets.get_opt(name)).await {
+        Ok(Ok(Some(secret))) => Ok(secret),
+        Ok(Ok(None)) => Err(CredentialError::SecretNotFound { secret: name.to_owned() }),
+        Ok(Err(error)) => Err(unavailable(short(&error))),
+        Err(_) => Err(unavailable(format!("the API server did not answer within {} s", DEADLINE.as_secs()))),
     }
 }
 
@@ -101,15 +133,9 @@ fn short(error: &kube::Error) -> String {
     }
 }
 
-fn value(secret: &Secret, name: &str, key: &str) -> Result<String, CredentialError> {
-    let missing = || CredentialError::KeyMissing { secret: name.to_owned(), key: key.to_owned() };
-    let data = secret.data.as_ref().and_then(|data: &BTreeMap<_, _>| data.get(key)).ok_or_else(missing)?;
-    let text = std::str::from_utf8(&data.0).map_err(|_| missing())?.trim();
-    if text.is_empty() { Err(missing()) } else { Ok(text.to_owned()) }
-}
-
-/// Does the annotation name the host (AI-3)?
-fn consents(secret: &Secret, host: &str) -> bool {
-    let hosts = secret.metadata.annotations.as_ref().and_then(|annotations| annotations.get(ALLOWED_HOSTS));
-    hosts.is_some_and(|hosts| names::allows_host(hosts, host))
+/// The value of a key, which has to be a text that is not empty.
+fn value(secret: &Secret, key: &str) -> Option<String> {
+    let data = secret.data.as_ref()?.get(key)?;
+    let text = std::str::from_utf8(&data.0).ok()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }

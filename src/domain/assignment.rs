@@ -25,6 +25,8 @@ pub struct Assignment {
 pub enum Assigned {
     /// At least one assignment holds; these are the values.
     Yes(Map<String, Value>),
+    /// At least one holds, and another that gives values could not be evaluated: these values are not all (TA-17).
+    Partly(Map<String, Value>),
     /// None holds.
     No,
     /// None holds, and at least one could not be evaluated: the person neither gains nor loses by it (TA-17).
@@ -36,7 +38,7 @@ pub enum Assigned {
 pub fn assigned(assignments: &[Assignment], person: &Person) -> Assigned {
     let mut values = Values::default();
     let mut holds = false;
-    let mut undecided = false;
+    let (mut undecided, mut values_missing) = (false, false);
     for assignment in assignments {
         match assignment.evaluate(person) {
             Ok(Some(given)) => {
@@ -44,10 +46,14 @@ pub fn assigned(assignments: &[Assignment], person: &Person) -> Assigned {
                 values.add(given, &assignment.combine);
             }
             Ok(None) => {}
-            Err(_) => undecided = true,
+            Err(_) => {
+                undecided = true;
+                values_missing |= !assignment.values.is_empty();
+            }
         }
     }
     match (holds, undecided) {
+        (true, _) if values_missing => Assigned::Partly(values.given),
         (true, _) => Assigned::Yes(values.given),
         (false, true) => Assigned::Undecided,
         (false, false) => Assigned::No,
@@ -192,11 +198,7 @@ mod tests {
             (vec![teams("'a'", &["teams"]), teams("['b']", &["teams"])], json!({"teams": "a"}), "no list"),
             (vec![teams("['a']", &["teams"]), teams("'b'", &["teams"])], json!({"teams": ["a"]}), "a later one that is no list"),
             (
-                vec![
-                    assignment("false", &[("a", "'1'")], &[]),
-                    assignment("user.title < 'x'", &[("a", "'2'")], &[]),
-                    give(&[("a", "'3'")], &[]),
-                ],
+                vec![assignment("false", &[("a", "'1'")], &[]), give(&[("a", "'3'")], &[])],
                 json!({"a": "3"}),
                 "only those that hold give values",
             ),
@@ -210,6 +212,9 @@ mod tests {
         let broken = assignment("true", &[("a", "'1'"), ("b", "user.title + 'x'")], &[]);
         assert_eq!(assigned(std::slice::from_ref(&broken), &person()), Assigned::Undecided);
         let other = assignment("true", &[("c", "'3'")], &[]);
-        assert_eq!(assigned(&[broken, other], &person()), yes(json!({"c": "3"})));
+        let Value::Object(known) = json!({"c": "3"}) else { panic!("not a map") };
+        assert_eq!(assigned(&[broken, other.clone()], &person()), Assigned::Partly(known.clone()), "its values are missing");
+        let unclear = assignment("user.title < 'x'", &[("a", "'2'")], &[]);
+        assert_eq!(assigned(&[unclear, other], &person()), Assigned::Partly(known), "whether it gives any is not known");
     }
 }

@@ -1,5 +1,7 @@
 //! Logs and metrics. Neither ever holds a person, a token or an app's text.
 
+use std::error::Error;
+
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::cli::{LogFormat, LogLevel};
@@ -24,4 +26,39 @@ pub fn start_logging(level: LogLevel, format: LogFormat) {
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
         LogFormat::Text => registry.with(layer).try_init(),
     };
+}
+
+/// An error and its causes in one line: the JSON format prints only what stands first.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors repeat their cause in their own words.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("use the store")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the store failed: {0}")]
+    struct Inner(#[source] std::io::Error);
+
+    #[test]
+    fn a_chain_says_each_cause_once() {
+        let error = Outer(Inner(std::io::Error::other("disk full")));
+        assert_eq!(chain(&error), "use the store: the store failed: disk full");
+    }
 }

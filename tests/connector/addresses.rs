@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Public addresses only.
-const STRICT: AddressPolicy = AddressPolicy { loopback: false, private: false, allow_insecure_http: true };
+const STRICT: AddressPolicy = AddressPolicy { public: true, loopback: false, private: false, allow_insecure_http: true };
 
 /// Hosts as they may stand in a URL, and the word that the refusal must hold.
 const FORBIDDEN: &[(&str, &str)] = &[
@@ -78,6 +78,8 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("168.63.129.16", "metadata"),
     ("100.100.100.200", "metadata"),
     ("[fd00:ec2::254]", "metadata"),
+    ("[fd20:ce::254]", "metadata"),
+    ("[fd00:c1::a9fe:a9fe]", "metadata"),
     ("192.0.0.192", "reserved"),
     ("240.0.0.1", "reserved"),
     ("[2001::1]", "reserved"),
@@ -112,7 +114,7 @@ async fn h2_no_form_of_a_forbidden_address_is_dialled() {
 
 #[test]
 fn h2_the_worst_addresses_are_forbidden_under_every_policy() {
-    let policy = AddressPolicy { loopback: true, private: true, allow_insecure_http: true };
+    let policy = AddressPolicy { public: true, loopback: true, private: true, allow_insecure_http: true };
     for address in [
         "169.254.169.254",
         "fe80::1",
@@ -129,6 +131,13 @@ fn h2_the_worst_addresses_are_forbidden_under_every_policy() {
     for address in ["127.0.0.1", "::1", "10.0.0.1", "fd12::1", "192.168.1.1"] {
         assert!(policy.check(address.parse().unwrap()).is_ok(), "{address}");
     }
+}
+
+#[test]
+fn h2_public_addresses_are_forbidden_where_only_others_are_named() {
+    let policy = AddressPolicy { public: false, ..AddressPolicy::default() };
+    assert!(policy.check("8.8.8.8".parse().unwrap()).is_err());
+    assert!(policy.check("10.0.0.1".parse().unwrap()).is_ok());
 }
 
 #[test]

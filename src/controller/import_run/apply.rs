@@ -17,7 +17,10 @@ use crate::{
         report::{ImportEnd, ImportReport, StopCause},
     },
     engine::{Mode, import::ImportJob, jobs::Polled},
-    telemetry::metrics::{ActionLabels, RunLabels},
+    telemetry::{
+        self,
+        metrics::{ActionLabels, RunLabels},
+    },
 };
 
 /// The import of a run.
@@ -100,7 +103,7 @@ async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ImportJob) -> Ended<
             }
         }
         Err(error) => {
-            tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "an import ended early");
+            tracing::warn!(integration = %job.rules.integration, error = telemetry::chain(error), "an import ended early");
         }
     }
     Ended { result, at: cx.clock.now() }

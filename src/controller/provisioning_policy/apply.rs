@@ -19,7 +19,7 @@ use crate::{
         report::{ProvisionEnd, ProvisionReport, StopCause},
     },
     engine::{Mode, jobs::Polled, provision::ProvisionJob},
-    telemetry::metrics::ActionLabels,
+    telemetry::{self, metrics::ActionLabels},
 };
 
 /// The pass of a policy.
@@ -127,7 +127,7 @@ async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ProvisionJob) -> End
             }
         }
         Err(error) => {
-            tracing::warn!(integration = %job.rules.integration, error = error as &dyn std::error::Error, "a pass ended early");
+            tracing::warn!(integration = %job.rules.integration, error = telemetry::chain(error), "a pass ended early");
         }
     }
     Ended { result, at: cx.clock.now() }

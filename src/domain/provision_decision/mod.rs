@@ -115,7 +115,9 @@ fn decide_by(row: &ProvisionRow, policy: Policy<'_>, now: Timestamp) -> Decision
                 Some(link) if link.assigned => remove(row, link, policy, now),
                 _ => idle,
             },
-            Assigned::Yes(values) => provide(row, &values, policy, now),
+            // What is written already may be what the undecided assignment gives.
+            Assigned::Partly(_) if live.is_some() => Decision::Undecided,
+            Assigned::Yes(values) | Assigned::Partly(values) => provide(row, &values, policy, now),
         },
     }
 }
@@ -438,6 +440,9 @@ mod tests {
     #[test]
     fn a15_who_is_undecided_neither_gains_nor_loses() {
         let undecided = Fake { assigned: Assigned::Undecided, ..Fake::all_on() };
+        let partly = Fake { assigned: Assigned::Partly(Map::new()), ..Fake::all_on() };
+        assert_eq!(partly.decide(&provisioned(Active)), Decision::Undecided, "its values stay");
+        assert_eq!(kind_of(partly.decide(&row(Active))), "need", "that there is an account is certain");
         for row in [row(Active), provisioned(Active), provisioned(Suspended), titled(provisioned(Active), "boss")] {
             assert_eq!(undecided.decide(&row), Decision::Undecided);
         }

@@ -102,7 +102,7 @@ fn differences(person: &Person, account: &Record, policy: Policy<'_>) -> Result<
         return Ok(Changes { changes: Map::new(), written: Map::new() });
     }
     // An entry may look at the account that is there, which the planned POST could not.
-    let Assigned::Yes(values) = policy.values.assigned(person) else { return Err(BlockReason::Mapping) };
+    let (Assigned::Yes(values) | Assigned::Partly(values)) = policy.values.assigned(person) else { return Err(BlockReason::Mapping) };
     let wanted = policy.values.wanted(person, &values, Some(&account.resource))?;
     let mut changes = wanted.changes(Baseline { written: &nothing, resource: Some(&account.resource) });
     let id = person.id.to_string();

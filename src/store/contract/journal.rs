@@ -52,10 +52,17 @@ pub(crate) async fn a_done_intent_becomes_a_link(fixture: &impl Fixture) {
     // A pass must not give itself something to look at.
     assert_eq!(store.directory_revision(&app.organisation).await.unwrap(), revision);
     // The account was deleted in the app and created again.
+    let intent = open(&store, &claim, ada, deactivate("a")).await;
+    let gone = Link { state: LinkState::EndedByAbsence, active: false, ..created_link(ada, "a") };
+    store.close_intents(&claim, &[(intent, done(gone))], at(2)).await.unwrap();
     let intent = open(&store, &claim, ada, creation()).await;
     store.close_intents(&claim, &[(intent, done(created_link(ada, "b")))], at(3)).await.unwrap();
     assert_eq!((link(&store, &app, "a").await, link(&store, &app, "b").await), (None, Some(created_link(ada, "b"))));
     assert_eq!(store.account_counts(&app).await.unwrap().linked, 1);
+    // An import has found "b" while another account was created: what the import says stays.
+    let intent = open(&store, &claim, ada, creation()).await;
+    store.close_intents(&claim, &[(intent, done(created_link(ada, "c")))], at(4)).await.unwrap();
+    assert_eq!((link(&store, &app, "b").await, link(&store, &app, "c").await), (Some(created_link(ada, "b")), None));
 }
 
 pub(crate) async fn a_deactivation_becomes_a_tombstone_that_counts(fixture: &impl Fixture) {
