@@ -98,9 +98,9 @@ pub async fn run(parts: Parts) {
         metrics,
         backoff: Backoff::default(),
         require_secret_consent,
-        checks: Jobs::new(CHECKS_AT_ONCE, finished.clone()),
-        imports: Jobs::new(max_concurrent_runs, finished.clone()),
-        passes: Jobs::new(max_concurrent_runs, finished),
+        checks: Jobs::new(CHECKS_AT_ONCE, JobKey::same_app, finished.clone()),
+        imports: Jobs::new(max_concurrent_runs, JobKey::same_app, finished.clone()),
+        passes: Jobs::new(max_concurrent_runs, JobKey::same_app, finished),
         connections: Connections::default(),
         shutdown,
     });

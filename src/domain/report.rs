@@ -52,6 +52,8 @@ pub enum StopCause {
     DeadlineExceeded,
     /// A newer run took the integration over.
     Superseded,
+    /// The spec that the run works by, or the way to its app, has changed; it is begun afresh under the new one.
+    Changed,
     /// The process is going down; the run is taken up again by the next one.
     Shutdown,
 }

@@ -12,6 +12,7 @@ mod cluster;
 mod support;
 
 mod crashes;
+mod edits;
 mod imports;
 mod kill;
 mod listings;

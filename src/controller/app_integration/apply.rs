@@ -13,7 +13,10 @@ use crate::{
         numbers::count,
     },
     domain::{hash::ShortHash, id::IntegrationKey},
-    engine::{check, jobs::Polled},
+    engine::{
+        check,
+        jobs::{Inputs, Polled},
+    },
     store::AccountCounts,
     telemetry::metrics::{ACCOUNT_STATES, AccountLabels},
 };
@@ -34,13 +37,14 @@ pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Co
     let request = names::request(&integration.metadata);
     let secret = valid.connection.credentials.refresh().await;
     let secret = secret.unwrap_or_else(|error| error.to_string());
-    let fingerprint = ShortHash::of_json(&(valid.settings, &secret, &request));
+    // A check writes nothing: there are no terms that it could offend.
+    let inputs = Inputs { fingerprint: ShortHash::of_json(&(valid.settings, &secret, &request)), terms: ShortHash::of(&[]) };
     let key = JobKey { uid: integration.uid().unwrap_or_default(), integration: valid.key.clone() };
     let interval = Duration::from_secs(u64::try_from(integration.spec.credentials_check_interval_seconds).unwrap_or(HOUR.as_secs()));
     let now = cx.clock.now();
     let polled = cx.checks.poll(
         &key,
-        fingerprint,
+        inputs,
         |checked| now >= next_check(checked, interval),
         |_stop| {
             let failures = cx.checks.last(&key).map_or(0, |last| last.failures);
@@ -50,6 +54,7 @@ pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Co
     match polled {
         Polled::Running(last) => Check { last, request: None },
         Polled::Done(last) => Check { last: Some(last), request },
+        Polled::Behind(_former) => Check { last: None, request: None },
     }
 }
 

@@ -9,7 +9,10 @@ use crate::{
         attribute_mapping::{Apply, Direction, MappingTestGiven, OnNull, Preset},
     },
     controller::{context::Context, rivals},
-    domain::mapping::{self, Mapping, MappingDirection, MappingSource, MappingTest, Problem, ProblemKind, ToAppEntry, ToDirectoryEntry},
+    domain::{
+        hash::ShortHash,
+        mapping::{self, Mapping, MappingDirection, MappingSource, MappingTest, Problem, ProblemKind, ToAppEntry, ToDirectoryEntry},
+    },
 };
 
 /// Why a mapping is not used.
@@ -29,6 +32,16 @@ pub(crate) enum Effective {
         /// The AttributeMapping.
         name: String,
     },
+}
+
+impl Effective {
+    /// Tells mappings apart by what they do; `None` for one that does not compile.
+    pub(crate) fn digest(&self) -> Option<ShortHash> {
+        match self {
+            Self::Ready(mapping) => Some(mapping.digest()),
+            Self::NotReady { .. } => None,
+        }
+    }
 }
 
 pub(super) fn run(mapping: &AttributeMapping, found: &Found) -> Result<Mapping, Invalid> {

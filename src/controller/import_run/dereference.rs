@@ -1,5 +1,5 @@
-//! What a run depends on: its app, policy and mapping, the schedule that started it, other runs of the integration, and
-//! what the store says of itself.
+//! What a run depends on: its app, policy and mapping, the schedule that started it, and what the store says of
+//! itself.
 
 use kube::ResourceExt as _;
 
@@ -8,7 +8,7 @@ use crate::{
     controller::{
         app::{self, App},
         attribute_mapping::{self, Effective},
-        context::{Context, JobKey},
+        context::Context,
         driver::{self, Error},
         rivals,
     },
@@ -23,8 +23,6 @@ pub(super) struct Found {
     pub(super) mapping: Effective,
     pub(super) policy: Option<ProvisioningPolicy>,
     pub(super) schedule: Option<ImportSchedule>,
-    /// The name of another run of the integration that is under way, or that comes first.
-    pub(super) ahead: Option<String>,
 }
 
 impl Found {
@@ -45,19 +43,6 @@ pub(super) async fn run(run: &ImportRun, cx: &Context) -> Result<Found, Error> {
         mapping: attribute_mapping::effective(&namespace, integration, cx),
         policy: rivals::oldest(&cx.caches.policies, &namespace, integration),
         schedule: run.labels().get(SCHEDULE_LABEL).and_then(|name| driver::cached(&cx.caches.schedules, &namespace, name)),
-        ahead: ahead(run, &key, cx),
         key,
     })
-}
-
-/// TD-3: one run per integration at a time.
-fn ahead(run: &ImportRun, key: &IntegrationKey, cx: &Context) -> Option<String> {
-    let others = cx.caches.runs.state();
-    let others = others.iter().filter_map(|other| other.0.as_ref().ok()).filter(|other| {
-        other.namespace() == run.namespace()
-            && other.spec.integration_ref == run.spec.integration_ref
-            && other.uid() != run.uid()
-            && cx.imports.is_running(&JobKey { uid: other.uid().unwrap_or_default(), integration: key.clone() })
-    });
-    others.map(kube::ResourceExt::name_any).next()
 }

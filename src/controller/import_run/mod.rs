@@ -27,8 +27,10 @@ pub(crate) async fn reconcile(run: Arc<ImportRun>, cx: Arc<Context>) -> Result<V
         Ok(valid) => valid,
         Err(obstacle) => return Ok(status::obstacle(&run, &found, obstacle)),
     };
-    let import = apply::run(&run, &valid, &found, &cx);
-    Ok(status::run(&run, &found, &import, cx.clock.now()))
+    Ok(match apply::run(&run, &valid, &found, &cx) {
+        Ok(import) => status::run(&run, &found, &import, cx.clock.now()),
+        Err(obstacle) => status::obstacle(&run, &found, obstacle),
+    })
 }
 
 impl Kind for ImportRun {

@@ -150,7 +150,7 @@ pub(crate) fn ending(report: &ImportReport) -> Ending {
             let (reason, why) = match by {
                 StopCause::Suspended => (Reason::Suspended, "the integration or its schedule was suspended, or its mode became Plan"),
                 StopCause::DeadlineExceeded => (Reason::DeadlineExceeded, "activeDeadlineSeconds have passed"),
-                StopCause::Superseded | StopCause::Shutdown => (Reason::Superseded, "a newer run took its place"),
+                StopCause::Superseded | StopCause::Changed | StopCause::Shutdown => (Reason::Superseded, "a newer run took its place"),
             };
             let message = format!("the import stopped before its next write: {why}. Done until then: {}", changes(&report.applied));
             end(Status::False, reason, message)

@@ -12,13 +12,18 @@ use crate::{
     controller::{
         app::{self, Usable},
         context::{Context, Ended, JobKey},
+        driver,
     },
     domain::{
         hash::ShortHash,
         provision_decision::ProvisionRules,
         report::{ProvisionEnd, ProvisionReport, StopCause},
     },
-    engine::{Mode, jobs::Polled, provision::ProvisionJob},
+    engine::{
+        Mode,
+        jobs::{Inputs, Polled},
+        provision::ProvisionJob,
+    },
     telemetry::metrics::ActionLabels,
 };
 
@@ -37,11 +42,20 @@ pub(super) struct Pass {
 /// How often everybody is looked at although nothing has changed.
 const HOURLY: SignedDuration = SignedDuration::from_hours(1);
 
-/// Stops a pass that may not write any more, whatever else is wrong with the policy or the app (AI-6, AI-7).
+/// Stops a pass that may not write any more, whatever else is wrong with the policy or the app (AI-6, AI-7), and one that
+/// writes by what is not said any more.
 pub(super) fn halt(policy: &ProvisioningPolicy, found: &Found, cx: &Context) {
-    if found.older.is_some() || app::is_read_only(found.key.organisation.as_str(), found.key.name.as_str(), cx) {
-        cx.passes.stop(&key(policy, found), StopCause::Suspended);
+    let key = key(policy, found);
+    let integration = driver::cached(&cx.caches.integrations, found.key.organisation.as_str(), found.key.name.as_str());
+    if found.older.is_some() || integration.as_ref().is_none_or(app::is_read_only) {
+        cx.passes.stop(&key, StopCause::Suspended);
     }
+    cx.passes.stop_unless(&key, terms(policy, found, cx.connections.settings(&found.key)));
+}
+
+/// What a pass writes by. People who come or go are left to the next pass.
+fn terms(policy: &ProvisioningPolicy, found: &Found, settings: Option<ShortHash>) -> ShortHash {
+    ShortHash::of_json(&(&policy.spec.to_app, &policy.spec.safeguards, found.mapping.digest(), settings))
 }
 
 fn key(policy: &ProvisioningPolicy, found: &Found) -> JobKey {
@@ -55,22 +69,22 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
     let key = key(policy, found);
     let request = names::request(&policy.metadata);
     let mode = valid.app.mode();
-    let inputs = inputs(policy, rules, mode, found.directory_revision, request.as_deref());
+    let fingerprint = fingerprint(policy, rules, mode, found.directory_revision, request.as_deref());
     let now = cx.clock.now();
     if let Some((report, made_for)) = &found.last_pass
-        && *made_for == inputs
+        && *made_for == fingerprint
         && !is_due(report, now)
         && !cx.passes.is_running(&key)
     {
         return Pass { report: Some(report.clone()), running: false, error: None, request };
     }
-    let last = found.last_pass.as_ref().filter(|(_, made_for)| *made_for == inputs).map(|(report, _)| report.clone());
+    let last = found.last_pass.as_ref().filter(|(_, made_for)| *made_for == fingerprint).map(|(report, _)| report.clone());
     let polled = cx.passes.poll(
         &key,
-        inputs,
+        Inputs { fingerprint, terms: terms(policy, found, Some(valid.app.settings)) },
         |ended| match &ended.result {
             Ok(report) => is_due(report, now),
-            Err(_) => ended.failed_long_enough_ago(now),
+            Err(_) => ended.may_be_tried_again(now),
         },
         |stop| {
             if mode == Mode::Plan {
@@ -85,7 +99,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
                 // An annotation that was taken away asks for nothing.
                 retry_failed: request.is_some() && request != policy.status.as_ref().and_then(|status| status.last_handled_request.clone()),
                 object: key.uid.clone(),
-                inputs,
+                inputs: fingerprint,
                 stop,
             };
             carry_out(Arc::clone(cx), Arc::clone(&valid.app), job)
@@ -93,9 +107,10 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
     );
     match polled {
         Polled::Running(previous) => {
-            let error = previous.as_deref().and_then(|ended| ended.result.as_ref().err().map(ToString::to_string));
+            let error = previous.as_deref().and_then(Ended::failure).map(ToString::to_string);
             Pass { report: last, running: true, error, request: None }
         }
+        Polled::Behind(_former) => Pass { report: last, running: true, error: None, request: None },
         Polled::Done(ended) => match &ended.result {
             Ok(report) => Pass { report: Some(report.clone()), running: false, error: None, request },
             Err(error) => Pass { report: last, running: false, error: Some(error.to_string()), request: None },
@@ -104,7 +119,13 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
 }
 
 /// The hash of everything that a pass decides by. The same inputs give the same plan.
-fn inputs(policy: &ProvisioningPolicy, rules: &ProvisionRules, mode: Mode, directory_revision: i64, request: Option<&str>) -> ShortHash {
+fn fingerprint(
+    policy: &ProvisioningPolicy,
+    rules: &ProvisionRules,
+    mode: Mode,
+    directory_revision: i64,
+    request: Option<&str>,
+) -> ShortHash {
     let mapping = rules.mapping.as_ref().map(crate::domain::mapping::Mapping::digest);
     let enforce = mode == Mode::Enforce;
     ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, enforce, directory_revision, request))

@@ -23,7 +23,7 @@ use crate::{
     },
     domain::{
         counts::ProvisionCounts,
-        report::{ActionClass, ProvisionEnd, ProvisionReport},
+        report::{ActionClass, ProvisionEnd, ProvisionReport, StopCause},
         safeguard::{self, Verdict},
     },
 };
@@ -144,8 +144,12 @@ fn of_report(report: &ProvisionReport) -> Vec<ConditionSpec> {
         (ProvisionEnd::AppFailed { reason, message }, ..) => {
             ConditionSpec::fails(ConditionType::Provisioned, reasons::named(reason), message.clone())
         }
-        (ProvisionEnd::Stopped { .. }, ..) => {
+        (ProvisionEnd::Stopped { by: StopCause::Suspended }, ..) => {
             ConditionSpec::fails(ConditionType::Provisioned, Reason::Suspended, "the pass was stopped before its next write")
+        }
+        (ProvisionEnd::Stopped { .. }, ..) => {
+            let message = "the pass was stopped before its next write, because what it works by has changed; another one follows";
+            ConditionSpec::fails(ConditionType::Provisioned, Reason::Progressing, message)
         }
         (ProvisionEnd::Done, 0, 0) if report.held.is_empty() => {
             ConditionSpec::holds(ConditionType::Provisioned, Reason::Succeeded, "everybody who should have an account has it")
