@@ -16,6 +16,7 @@ mod edits;
 mod imports;
 mod kill;
 mod listings;
+mod partial;
 mod provisioning;
 mod stops;
 mod world;

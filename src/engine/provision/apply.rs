@@ -182,6 +182,15 @@ impl ProvisionJob {
                 (IntentResult::Done { link }, Outcome::Applied(action.kind.counts()), action.kind.label())
             }
             Effect::Gone { link } => (IntentResult::Done { link }, Outcome::Again, action.kind.label()),
+            Effect::Activated { link, error } => {
+                match error.class() {
+                    ErrorClass::Auth | ErrorClass::RateLimited => halt.now(&error),
+                    ErrorClass::Transient | ErrorClass::Unsupported => halt.failed(&error),
+                    _ => {}
+                }
+                // What was refused is refused to the next pass once more, as an update, and waits for its time then.
+                (IntentResult::Done { link }, Outcome::Again, action.kind.label())
+            }
             Effect::Blocked(reason) => {
                 let failure =
                     Failure { inputs: action.inputs, attempts: attempt, next_attempt: self.clock.now() + decide::look_again_after(reason) };
@@ -225,7 +234,7 @@ fn label(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Applied(_) => "applied",
         Outcome::Failed(_) => "failed",
-        Outcome::Again => "gone",
+        Outcome::Again => "again",
         Outcome::Left => "left",
     }
 }

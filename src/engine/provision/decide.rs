@@ -106,6 +106,9 @@ impl ProvisionJob {
     async fn resolve(&self, claim: &Claim, lookups: &Lookups, needs: &Needs, progress: &mut Progress) -> Result<(), Early> {
         let mut after: Option<PersonId> = None;
         loop {
+            if let Some(by) = self.stop.cause() {
+                return Err(Early::Stopped(by));
+            }
             let page = self.store.provision_actions(claim, Some(ActionClass::Creates), after, BATCH).await?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = Some(*last);

@@ -21,10 +21,25 @@ pub(super) enum Effect {
     Done { link: Box<Link>, action: ProvisionAction },
     /// The account is gone in the app; it is looked up afresh by the next pass (TA-11).
     Gone { link: Box<Link> },
+    /// The account was made active, and what was to be written with that was not, or nobody knows. The next pass does the rest.
+    Activated { link: Box<Link>, error: AppError },
     /// It is not done, as far as anybody knows.
     Failed(AppError),
     /// An account turned up at its creation and cannot be taken over.
     Blocked(BlockReason),
+}
+
+/// How a write of several requests failed.
+struct Interrupted {
+    /// The account is active now, because of it.
+    activated: bool,
+    error: AppError,
+}
+
+impl From<AppError> for Interrupted {
+    fn from(error: AppError) -> Self {
+        Self { activated: false, error }
+    }
 }
 
 impl ProvisionJob {
@@ -40,21 +55,21 @@ impl ProvisionJob {
                 return self.create(claim, person, action, resource, before).await;
             }
             ProvisionKind::Adopt { app_id, changes, activate, .. } => self.take_over(app_id, changes, *activate).await,
-            ProvisionKind::Update { app_id, changes } => self.write(app_id, before, changes).await,
+            ProvisionKind::Update { app_id, changes } => self.write(app_id, before, changes).await.map_err(Interrupted::from),
             ProvisionKind::Reactivate { app_id, changes } => self.reactivate(app_id, before, changes).await,
             ProvisionKind::Deactivate { app_id } => match self.connector.set_active(app_id, false).await {
                 Ok(()) | Err(AppError::NotFound) => Ok(None), // SC-9: 404 leaves a tombstone like any other removal
-                Err(error) => Err(error),
+                Err(error) => Err(error.into()),
             },
             ProvisionKind::Blocked { reason } => return Ok(Effect::Blocked(*reason)),
         };
         Ok(match outcome {
             Ok(record) => done(person, action.clone(), before, record),
-            Err(AppError::NotFound) => match before {
+            Err(Interrupted { error: AppError::NotFound, .. }) => match before {
                 Some(link) => Effect::Gone { link: Box::new(Link { state: LinkState::EndedByAbsence, active: false, ..link.clone() }) },
                 None => Effect::Failed(AppError::NotFound),
             },
-            Err(error) => Effect::Failed(error),
+            Err(interrupted) => failed(person, action, before, interrupted),
         })
     }
 
@@ -92,30 +107,41 @@ impl ProvisionJob {
         Ok(match &found.kind {
             ProvisionKind::Adopt { app_id, changes, activate, .. } => match self.take_over(app_id, changes, *activate).await {
                 Ok(record) => done(person, found, before, record),
-                Err(error) => Effect::Failed(error),
+                Err(interrupted) => failed(person, &found, before, interrupted),
             },
             ProvisionKind::Blocked { reason } => Effect::Blocked(*reason),
             _ => Effect::Failed(error),
         })
     }
 
-    async fn take_over(&self, app_id: &AppId, changes: &Map<String, Value>, activate: bool) -> Result<Option<Record>, AppError> {
+    async fn take_over(&self, app_id: &AppId, changes: &Map<String, Value>, activate: bool) -> Result<Option<Record>, Interrupted> {
         if activate {
-            self.connector.set_active(app_id, true).await?;
+            self.activate(app_id).await?;
         }
-        match self.write(app_id, None, changes).await? {
-            Some(record) => Ok(Some(record)),
-            // What was taken over has to be known: whether it is active above all.
-            None => match self.connector.get(app_id).await? {
-                Lookup::Found(record) => Ok(Some(record)),
-                Lookup::Gone => Err(AppError::NotFound),
-            },
-        }
+        let taken = async {
+            match self.write(app_id, None, changes).await? {
+                Some(record) => Ok(Some(record)),
+                // What was taken over has to be known: whether it is active above all.
+                None => match self.connector.get(app_id).await? {
+                    Lookup::Found(record) => Ok(Some(record)),
+                    Lookup::Gone => Err(AppError::NotFound),
+                },
+            }
+        };
+        taken.await.map_err(|error| Interrupted { activated: activate, error })
     }
 
-    async fn reactivate(&self, app_id: &AppId, before: Option<&Link>, changes: &Map<String, Value>) -> Result<Option<Record>, AppError> {
-        self.connector.set_active(app_id, true).await?;
-        self.write(app_id, before, changes).await
+    async fn reactivate(&self, app_id: &AppId, before: Option<&Link>, changes: &Map<String, Value>) -> Result<Option<Record>, Interrupted> {
+        self.activate(app_id).await?;
+        self.write(app_id, before, changes).await.map_err(|error| Interrupted { activated: true, error })
+    }
+
+    /// An answer that is lost says nothing of the account: it is looked at (RL-5), lest it stay active without anybody knowing.
+    async fn activate(&self, app_id: &AppId) -> Result<(), Interrupted> {
+        let Err(error) = self.connector.set_active(app_id, true).await else { return Ok(()) };
+        let look = error.outcome_unknown() && self.stop.cause().is_none();
+        let activated = look && matches!(self.connector.get(app_id).await, Ok(Lookup::Found(record)) if record.active());
+        Err(Interrupted { activated, error })
     }
 
     async fn write(&self, app_id: &AppId, before: Option<&Link>, changes: &Map<String, Value>) -> Result<Option<Record>, AppError> {
@@ -148,6 +174,14 @@ impl ProvisionJob {
             ProvisionKind::Need { .. } | ProvisionKind::Create { .. } | ProvisionKind::Blocked { .. } => false,
         };
         Ok(Some((done, record)))
+    }
+}
+
+fn failed(person: PersonId, action: &ProvisionAction, before: Option<&Link>, interrupted: Interrupted) -> Effect {
+    let Interrupted { activated, error } = interrupted;
+    match activated.then(|| provision_decision::link_after_activation(person, action, before, None)).flatten() {
+        Some(link) => Effect::Activated { link: Box::new(link), error },
+        None => Effect::Failed(error),
     }
 }
 

@@ -68,6 +68,11 @@ impl ProvisionJob {
                 let link = provision_decision::link_after(person, action, before.as_ref(), Some(record.resource));
                 Ok(link.map_or(IntentResult::Void, |link| IntentResult::Done { link: Box::new(link) }))
             }
+            // Between two requests: an account that is active is somebody's, or nobody would ever take it away again.
+            Ok(Some((false, record))) if record.active() => {
+                let link = provision_decision::link_after_activation(person, action, before.as_ref(), Some(record.resource));
+                Ok(link.map_or(IntentResult::Void, |link| IntentResult::Done { link: Box::new(link) }))
+            }
             Ok(Some((false, _)) | None) | Err(AppError::NotFound) => Ok(IntentResult::Void),
             Err(error) => Err(Early::App(error)),
         }
