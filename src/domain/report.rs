@@ -90,6 +90,21 @@ pub struct ImportReport {
     pub finished: Timestamp,
 }
 
+impl ImportReport {
+    /// Of a run whose place a newer one has taken before it began.
+    pub fn replaced(now: Timestamp) -> Self {
+        Self {
+            end: ImportEnd::Stopped { by: StopCause::Superseded },
+            snapshot: Snapshot::default(),
+            digest: None,
+            plan: ImportCounts::default(),
+            applied: ImportCounts::default(),
+            safeguards: Vec::new(),
+            finished: now,
+        }
+    }
+}
+
 /// How a provisioning pass ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProvisionEnd {

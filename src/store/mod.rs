@@ -170,6 +170,10 @@ pub trait Store: Send + Sync {
     /// Stores the result of an import and drops its staging. Its plan stays until the next import of the integration.
     async fn finish_import(&self, claim: &Claim, report: &ImportReport) -> Result<()>;
 
+    /// Stores the result of an import that is not under way and will not be, under the name of its object. Takes no claim, so
+    /// that no other run loses its own; one that is under way after all finds its run ended and stores its own result.
+    async fn end_import(&self, integration: &IntegrationKey, object: &str, report: &ImportReport) -> Result<()>;
+
     /// Stores the result of a pass and the hash of the inputs it was made for.
     async fn finish_pass(&self, claim: &Claim, report: &ProvisionReport, inputs: ShortHash) -> Result<()>;
 

@@ -9,11 +9,12 @@ use super::{
     validate::{Obstacle, Valid},
 };
 use crate::{
-    api::{AppIntegration, ImportRun},
+    api::{AppIntegration, ImportRun, Reason},
     controller::{
         app::{self, Usable},
         context::{Context, Ended, JobKey},
-        driver,
+        driver::{self, Error},
+        reasons,
         streams::Source,
     },
     domain::{
@@ -31,7 +32,7 @@ use crate::{
 /// The import of a run.
 pub(super) struct Import {
     /// It ended without a report, for this reason.
-    pub(super) error: Option<String>,
+    pub(super) error: Option<(Reason, String)>,
 }
 
 /// Before an incomplete listing is read again; three attempts take some seconds and ride over a short hiccup.
@@ -46,6 +47,18 @@ pub(super) fn halt(run: &ImportRun, found: &Found, cx: &Context) {
         cx.imports.stop(&key, StopCause::Suspended);
     }
     cx.imports.stop_unless(&key, terms(found, integration.as_ref(), cx.connections.settings(&found.key)));
+}
+
+/// Ends a run that still waits although a newer one has taken its place: while an app is down they would pile up. `false`: it
+/// is under way, and has been told to stop.
+pub(super) async fn give_up(run: &ImportRun, found: &Found, cx: &Context) -> Result<bool, Error> {
+    let key = key(run, found);
+    cx.imports.stop(&key, StopCause::Superseded);
+    if cx.imports.is_running(&key) {
+        return Ok(false);
+    }
+    cx.store.end_import(&found.key, &key.uid, &ImportReport::replaced(cx.clock.now())).await?;
+    Ok(true)
 }
 
 /// What an import changes the directory by.
@@ -105,7 +118,7 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Contex
         Polled::Done(last) => Some(last),
         Polled::Behind(other) => return Err(Obstacle::Ahead { name: name(&other, cx) }),
     };
-    Ok(Import { error: last.and_then(|ended| ended.failure().map(ToString::to_string)) })
+    Ok(Import { error: last.and_then(|ended| ended.failure().map(|error| (reasons::of_run(error), error.to_string()))) })
 }
 
 /// The name of the run that a job belongs to, if it is still there.
