@@ -13,6 +13,7 @@ use kube::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attribute_mapping::Compiled,
     backoff::Backoff,
     secrets::SecretToken,
     streams::{Bus, Source, Touched},
@@ -104,6 +105,7 @@ pub(crate) struct Context {
     pub(crate) imports: Jobs<JobKey, Ended<ImportReport>>,
     pub(crate) passes: Jobs<JobKey, Ended<ProvisionReport>>,
     pub(crate) connections: Connections,
+    pub(crate) compiled: Compiled,
     pub(crate) shutdown: CancellationToken,
 }
 

@@ -21,6 +21,7 @@ use self::{
 };
 use crate::{clock::SharedClock, connector::Connectors, engine::jobs::Jobs, server::Health, store::Store, telemetry::metrics::Metrics};
 
+mod aged;
 mod app;
 mod app_integration;
 mod attribute_mapping;
@@ -102,6 +103,7 @@ pub async fn run(parts: Parts) {
         imports: Jobs::new(max_concurrent_runs, JobKey::same_app, finished.clone()),
         passes: Jobs::new(max_concurrent_runs, JobKey::same_app, finished),
         connections: Connections::default(),
+        compiled: attribute_mapping::Compiled::default(),
         shutdown,
     });
     let watched = tokio::spawn(tell_when_listed(listed, health));
