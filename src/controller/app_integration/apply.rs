@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use super::validate::Valid;
 use crate::{
     api::{AppIntegration, names},
-    connector::{AppError, ErrorClass},
+    connector::{AppError, CredentialError, ErrorClass},
     controller::{
         context::{Checked, Context, JobKey},
+        driver::Error,
         numbers::count,
     },
     domain::{hash::ShortHash, id::IntegrationKey},
@@ -33,10 +34,15 @@ pub(super) struct Check {
 const FIRST_RETRY: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Context>) -> Check {
+pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Context>) -> Result<Check, Error> {
     let request = names::request(&integration.metadata);
     let secret = valid.connection.credentials.refresh().await;
-    let secret = secret.unwrap_or_else(|error| error.to_string());
+    let secret = match secret {
+        Ok(version) => version,
+        // An API server in trouble says nothing of the app: what was found out of it stands.
+        Err(error @ CredentialError::Unavailable { .. }) => return Err(Error::Secret(error)),
+        Err(error) => error.to_string(),
+    };
     // A check writes nothing: there are no terms that it could offend.
     let inputs = Inputs { fingerprint: ShortHash::of_json(&(valid.settings, &secret, &request)), terms: ShortHash::of(&[]) };
     let key = JobKey { uid: integration.uid().unwrap_or_default(), integration: valid.key.clone() };
@@ -51,11 +57,11 @@ pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Co
             carry_out(Arc::clone(cx), valid, failures)
         },
     );
-    match polled {
+    Ok(match polled {
         Polled::Running(last) => Check { last, request: None },
         Polled::Done(last) => Check { last: Some(last), request },
         Polled::Behind(_former) => Check { last: None, request: None },
-    }
+    })
 }
 
 /// Shows in the metrics what the status shows.

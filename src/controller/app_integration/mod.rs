@@ -35,7 +35,7 @@ pub(crate) async fn reconcile(integration: Arc<AppIntegration>, cx: Arc<Context>
         Ok(valid) => valid,
         Err(refusal) => return Ok(status::invalid(&integration, &found, refusal)),
     };
-    let check = apply::run(&integration, &valid, &cx).await;
+    let check = apply::run(&integration, &valid, &cx).await?;
     Ok(status::run(&integration, &found, &check, cx.clock.now()))
 }
 

@@ -104,7 +104,8 @@ fn invalid(message: impl Into<String>) -> Refusal {
 
 fn ca_problem(error: &CredentialError) -> Refusal {
     let reason = match error {
-        CredentialError::SecretNotFound { .. } | CredentialError::Unavailable { .. } => Reason::SecretNotFound,
+        CredentialError::SecretNotFound { .. } => Reason::SecretNotFound,
+        CredentialError::Unavailable { .. } => Reason::DependencyNotReady,
         CredentialError::KeyMissing { .. } | CredentialError::NotConsenting { .. } => Reason::SecretKeyMissing,
     };
     Refusal { reason, message: format!("spec.tls.caSecretRef: {error}. Create the Secret, or remove spec.tls.") }

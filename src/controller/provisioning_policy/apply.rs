@@ -8,11 +8,11 @@ use kube::ResourceExt as _;
 
 use super::{dereference::Found, validate::Valid};
 use crate::{
-    api::{ProvisioningPolicy, names},
+    api::{ProvisioningPolicy, Reason, names},
     controller::{
         app::{self, Usable},
         context::{Context, Ended, JobKey},
-        driver,
+        driver, reasons,
     },
     domain::{
         hash::ShortHash,
@@ -20,7 +20,7 @@ use crate::{
         report::{ProvisionEnd, ProvisionReport, StopCause},
     },
     engine::{
-        Mode,
+        Mode, RunError,
         jobs::{Inputs, Polled},
         provision::ProvisionJob,
     },
@@ -34,13 +34,13 @@ pub(super) struct Pass {
     /// Is a pass under way?
     pub(super) running: bool,
     /// The last pass ended without a report, for this reason.
-    pub(super) error: Option<String>,
+    pub(super) error: Option<(Reason, String)>,
     /// The `requested-at` text, once a pass was made for it.
     pub(super) request: Option<String>,
 }
 
 /// How often everybody is looked at although nothing has changed.
-const HOURLY: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const HOURLY: SignedDuration = SignedDuration::from_hours(1);
 
 /// Stops a pass that may not write any more, whatever else is wrong with the policy or the app (AI-6, AI-7), and one that
 /// writes by what is not said any more.
@@ -107,15 +107,19 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
     );
     match polled {
         Polled::Running(previous) => {
-            let error = previous.as_deref().and_then(Ended::failure).map(ToString::to_string);
+            let error = previous.as_deref().and_then(Ended::failure).map(told);
             Pass { report: last, running: true, error, request: None }
         }
         Polled::Behind(_former) => Pass { report: last, running: true, error: None, request: None },
         Polled::Done(ended) => match &ended.result {
             Ok(report) => Pass { report: Some(report.clone()), running: false, error: None, request },
-            Err(error) => Pass { report: last, running: false, error: Some(error.to_string()), request: None },
+            Err(error) => Pass { report: last, running: false, error: Some(told(error)), request: None },
         },
     }
+}
+
+fn told(error: &RunError) -> (Reason, String) {
+    (reasons::of_run(error), error.to_string())
 }
 
 /// The hash of everything that a pass decides by. The same inputs give the same plan.
