@@ -11,6 +11,7 @@ mod cluster;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audit_trail;
 mod crashes;
 mod edits;
 mod imports;

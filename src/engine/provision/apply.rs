@@ -16,12 +16,13 @@ use crate::{
     connector::{AppError, ErrorClass},
     domain::{
         counts::ProvisionCounts,
+        hash::Digest,
         id::{AppId, PersonId},
         link::Link,
         provision_plan::{Failure, ProvisionAction},
         report::{ActionClass, ProvisionReport},
     },
-    engine::journal::Journal,
+    engine::journal::IntentLog,
     store::{Claim, Intent, IntentResult, StoreError},
 };
 
@@ -64,7 +65,7 @@ enum Outcome {
 
 impl ProvisionJob {
     pub(super) async fn apply(&self, claim: &Claim, report: &mut ProvisionReport, progress: &mut Progress) -> Result<(), Early> {
-        let journal = Journal::start(self.store.clone(), claim.clone(), self.clock.clone());
+        let journal = IntentLog::start(self.store.clone(), claim.clone(), self.clock.clone());
         let halt = Halt::default();
         let held: HashSet<ActionClass> = report.held.iter().map(|held| held.class).collect();
         let mut result = Ok(());
@@ -93,7 +94,7 @@ impl ProvisionJob {
         &self,
         claim: &Claim,
         class: ActionClass,
-        journal: &Journal,
+        journal: &IntentLog,
         halt: &Halt,
         report: &mut ProvisionReport,
         progress: &mut Progress,
@@ -109,7 +110,7 @@ impl ProvisionJob {
                 .map(|(person, action)| {
                     let before = action.kind.app_id().and_then(|app_id| links.get(app_id));
                     let attempt = progress.attempt(*person, action.inputs);
-                    self.apply_one(claim, journal, halt, *person, action, before, attempt)
+                    self.apply_one(claim, report.digest, journal, halt, *person, action, before, attempt)
                 })
                 .collect();
             let outcomes: Vec<Result<Outcome, StoreError>> =
@@ -144,7 +145,8 @@ impl ProvisionJob {
     async fn apply_one(
         &self,
         claim: &Claim,
-        journal: &Journal,
+        digest: Option<Digest>,
+        journal: &IntentLog,
         halt: &Halt,
         person: PersonId,
         action: &ProvisionAction,
@@ -161,13 +163,17 @@ impl ProvisionJob {
             return Ok(Outcome::Left);
         }
         let effect = self.perform(claim, person, action, before).await?;
-        let (result, outcome, kind) = self.judge(effect, action, attempt, halt);
+        let (result, outcome, done) = self.judge(effect, action, attempt, halt);
+        let done = done.as_ref().unwrap_or(action);
         tracing::info!(
             target: "audit",
             integration = %claim.integration,
+            sequence = intent.0,
             run = claim.run.0,
+            digest = digest.map(tracing::field::display),
             person = %person,
-            action = kind,
+            action = done.kind.label(),
+            attributes = done.attributes().join(","),
             result = label(&outcome),
             "effect"
         );
@@ -175,13 +181,20 @@ impl ProvisionJob {
         Ok(outcome)
     }
 
-    fn judge(&self, effect: Effect, action: &ProvisionAction, attempt: u32, halt: &Halt) -> (IntentResult, Outcome, &'static str) {
+    /// What an effect means, and what was really done if that is something else than was planned.
+    fn judge(
+        &self,
+        effect: Effect,
+        action: &ProvisionAction,
+        attempt: u32,
+        halt: &Halt,
+    ) -> (IntentResult, Outcome, Option<ProvisionAction>) {
         match effect {
             Effect::Done { link, action } => {
                 halt.succeeded();
-                (IntentResult::Done { link }, Outcome::Applied(action.kind.counts()), action.kind.label())
+                (IntentResult::Done { link }, Outcome::Applied(action.kind.counts()), Some(action))
             }
-            Effect::Gone { link } => (IntentResult::Done { link }, Outcome::Again, action.kind.label()),
+            Effect::Gone { link } => (IntentResult::Done { link }, Outcome::Again, None),
             Effect::Activated { link, error } => {
                 match error.class() {
                     ErrorClass::Auth | ErrorClass::RateLimited => halt.now(&error),
@@ -189,12 +202,12 @@ impl ProvisionJob {
                     _ => {}
                 }
                 // What was refused is refused to the next pass once more, as an update, and waits for its time then.
-                (IntentResult::Done { link }, Outcome::Again, action.kind.label())
+                (IntentResult::Done { link }, Outcome::Again, None)
             }
             Effect::Blocked(reason) => {
                 let failure =
                     Failure { inputs: action.inputs, attempts: attempt, next_attempt: self.clock.now() + decide::look_again_after(reason) };
-                (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), action.kind.label())
+                (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), None)
             }
             Effect::Failed(error) => {
                 tracing::debug!(integration = %self.rules.integration, %error, "an action failed");
@@ -202,7 +215,7 @@ impl ProvisionJob {
                     // AI-4, RL-2: not this person's failure; nothing more is sent in this pass.
                     ErrorClass::Auth | ErrorClass::RateLimited => {
                         halt.now(&error);
-                        (IntentResult::Void, Outcome::Left, action.kind.label())
+                        (IntentResult::Void, Outcome::Left, None)
                     }
                     class => {
                         if matches!(class, ErrorClass::Transient | ErrorClass::Unsupported) {
@@ -210,7 +223,7 @@ impl ProvisionJob {
                         }
                         let next_attempt = self.clock.now() + retry_after(class, attempt);
                         let failure = Failure { inputs: action.inputs, attempts: attempt, next_attempt };
-                        (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), action.kind.label())
+                        (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), None)
                     }
                 }
             }
