@@ -193,11 +193,8 @@ impl Connections {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(integration).map(|known| known.settings)
     }
 
-    /// Forgets the connections of integrations that are gone; says which.
-    pub(crate) fn forget_unless(&self, exists: impl Fn(&IntegrationKey) -> bool) -> Vec<IntegrationKey> {
-        let mut connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone: Vec<IntegrationKey> = connections.keys().filter(|integration| !exists(integration)).cloned().collect();
-        connections.retain(|integration, _| exists(integration));
-        gone
+    /// Forgets the connections of integrations that are gone.
+    pub(crate) fn forget_unless(&self, exists: impl Fn(&IntegrationKey) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|integration, _| exists(integration));
     }
 }

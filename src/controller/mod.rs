@@ -28,6 +28,7 @@ mod attribute_mapping;
 mod backoff;
 mod context;
 mod driver;
+mod gauges;
 mod import_run;
 mod import_schedule;
 mod kind;

@@ -287,6 +287,9 @@ pub trait Store: Send + Sync {
     /// settles the intent by looking.
     async fn close_intents(&self, claim: &Claim, results: &[(IntentId, IntentResult)], now: Timestamp) -> Result<()>;
 
+    /// How many intents have no result yet, of all integrations and runs.
+    async fn intents_open(&self) -> Result<u64>;
+
     /// Intents of earlier runs of this integration that have no result: a process died between sending and recording.
     async fn unsettled_intents(&self, claim: &Claim) -> Result<Vec<(IntentId, Intent)>>;
 }

@@ -67,7 +67,7 @@ pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Co
 /// Shows in the metrics what the status shows.
 pub(super) fn show(key: &IntegrationKey, accounts: AccountCounts, cx: &Context) {
     for (state, number) in ACCOUNT_STATES.into_iter().zip([accounts.linked, accounts.pending, accounts.failed]) {
-        cx.metrics.accounts.get_or_create(&AccountLabels::of(key, state)).set(count(number));
+        cx.metrics.accounts.get(&AccountLabels::of(key, state)).set(count(number));
     }
 }
 

@@ -148,8 +148,7 @@ async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ImportJob) -> Ended<
 }
 
 fn count(cx: &Context, job: &ImportJob, report: &ImportReport) {
-    let namespace = job.rules.integration.organisation.as_str().to_owned();
-    let integration = job.rules.integration.name.as_str().to_owned();
+    let app = &job.rules.integration;
     let outcome = match &report.end {
         ImportEnd::Applied => "applied",
         ImportEnd::NothingToDo => "nothing_to_do",
@@ -162,8 +161,7 @@ fn count(cx: &Context, job: &ImportJob, report: &ImportReport) {
         ImportEnd::AppFailed { .. } => "app_failed",
     };
     if matches!(report.end, ImportEnd::Held) {
-        let labels = ActionLabels { namespace: namespace.clone(), integration: integration.clone(), action: "import" };
-        cx.metrics.safeguard_trips.get_or_create(&labels).inc();
+        cx.metrics.safeguard_trips.get(&ActionLabels::of(app, "import")).inc();
     }
-    cx.metrics.import_runs.get_or_create(&RunLabels { namespace, integration, outcome }).inc();
+    cx.metrics.import_runs.get(&RunLabels::of(app, "full", outcome)).inc();
 }

@@ -57,5 +57,5 @@ fn is_replaced(run: &ImportRun, schedule: &ImportSchedule, cx: &Context) -> bool
     schedule.spec.concurrency_policy == ConcurrencyPolicy::Replace
         && driver::in_namespace(&cx.caches.runs, &run.namespace().unwrap_or_default())
             .iter()
-            .any(|other| other.0.as_ref().is_ok_and(|other| newer(other)))
+            .any(|other| other.0.as_ref().is_ok_and(&newer))
 }

@@ -15,9 +15,9 @@ use crate::{
         driver, reasons,
     },
     domain::{
-        hash::ShortHash,
+        hash::{Digest, ShortHash},
         provision_decision::ProvisionRules,
-        report::{ProvisionEnd, ProvisionReport, StopCause},
+        report::{HeldClass, ProvisionEnd, ProvisionReport, StopCause},
     },
     engine::{
         Mode, RunError,
@@ -79,6 +79,8 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
         return Pass { report: Some(report.clone()), running: false, error: None, request };
     }
     let last = found.last_pass.as_ref().filter(|(_, made_for)| *made_for == fingerprint).map(|(report, _)| report.clone());
+    let before = found.last_pass.as_ref().map(|(report, _)| report);
+    let held_before = before.filter(|report| !report.held.is_empty()).and_then(|report| report.digest);
     let polled = cx.passes.poll(
         &key,
         Inputs { fingerprint, terms: terms(policy, found, Some(valid.app.settings)) },
@@ -102,7 +104,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
                 inputs: fingerprint,
                 stop,
             };
-            carry_out(Arc::clone(cx), Arc::clone(&valid.app), job)
+            carry_out(Arc::clone(cx), Arc::clone(&valid.app), job, held_before)
         },
     );
     match polled {
@@ -142,11 +144,11 @@ fn is_due(report: &ProvisionReport, now: Timestamp) -> bool {
     retry || stopped || stale
 }
 
-async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ProvisionJob) -> Ended<ProvisionReport> {
+async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ProvisionJob, held_before: Option<Digest>) -> Ended<ProvisionReport> {
     let result = job.run().await;
     match &result {
         Ok(report) => {
-            count(&cx, &job, report);
+            count(&cx, &job, report, held_before);
             if let ProvisionEnd::AppFailed { reason, .. } = &report.end {
                 app::distrust(&app.integration, reason, &cx);
             }
@@ -158,14 +160,10 @@ async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ProvisionJob) -> End
     Ended { result, at: cx.clock.now() }
 }
 
-fn count(cx: &Context, job: &ProvisionJob, report: &ProvisionReport) {
-    let labels = |action| ActionLabels {
-        namespace: job.rules.integration.organisation.as_str().to_owned(),
-        integration: job.rules.integration.name.as_str().to_owned(),
-        action,
-    };
-    for held in &report.held {
-        cx.metrics.safeguard_trips.get_or_create(&labels(held.class.as_str())).inc();
+fn count(cx: &Context, job: &ProvisionJob, report: &ProvisionReport, held_before: Option<Digest>) {
+    let app = &job.rules.integration;
+    for held in newly_held(report, held_before) {
+        cx.metrics.safeguard_trips.get(&ActionLabels::of(app, held.class.as_str())).inc();
     }
     let applied = report.applied;
     for (action, number) in [
@@ -176,7 +174,45 @@ fn count(cx: &Context, job: &ProvisionJob, report: &ProvisionReport) {
         ("reactivate", applied.reactivate),
     ] {
         if number > 0 {
-            cx.metrics.actions.get_or_create(&labels(action)).inc_by(number);
+            cx.metrics.actions.get(&ActionLabels::of(app, action)).inc_by(number);
         }
+    }
+}
+
+/// What a pass holds that the one before did not hold already: a plan trips once, however often it is looked at again.
+fn newly_held(report: &ProvisionReport, held_before: Option<Digest>) -> &[HeldClass] {
+    if report.digest == held_before { &[] } else { &report.held }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{counts::ProvisionCounts, hash::DigestBuilder, report::ActionClass};
+
+    fn digest(plan: &str) -> Digest {
+        let mut digest = DigestBuilder::new();
+        digest.part(plan.as_bytes());
+        digest.finish()
+    }
+
+    #[test]
+    fn a_held_plan_trips_once() {
+        let removals = HeldClass { class: ActionClass::Removals, count: 7 };
+        let report = |plan, held: &[HeldClass]| ProvisionReport {
+            end: ProvisionEnd::Done,
+            digest: Some(digest(plan)),
+            plan: ProvisionCounts::default(),
+            applied: ProvisionCounts::default(),
+            held: held.to_vec(),
+            failed: 0,
+            undecided: 0,
+            safeguards: Vec::new(),
+            next_attempt: None,
+            finished: Timestamp::UNIX_EPOCH,
+        };
+        assert_eq!(newly_held(&report("a", &[removals]), None), [removals]);
+        assert_eq!(newly_held(&report("a", &[removals]), Some(digest("a"))), []);
+        assert_eq!(newly_held(&report("b", &[removals]), Some(digest("a"))), [removals]);
+        assert_eq!(newly_held(&report("b", &[]), None), []);
     }
 }

@@ -161,6 +161,11 @@ impl SqliteStore {
         write.commit().await
     }
 
+    pub(super) async fn count_intents(&self) -> Result<u64> {
+        let open = sqlx::query_scalar("SELECT count(*) FROM intent").fetch_one(&self.connections.readers).await?;
+        Ok(rows::count(open))
+    }
+
     pub(super) async fn find_revision(&self, organisation: &Organisation) -> Result<i64> {
         let found = sqlx::query_scalar("SELECT revision FROM organisation WHERE name = ?1")
             .bind(organisation.as_str())
