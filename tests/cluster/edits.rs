@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::{
-    failures::closed_port,
     scim::Scim,
     scripted_app::{Fault, Options, ScriptedApp, What},
     support,
@@ -92,9 +91,8 @@ fn counted(runs: &[Value], reason: &str) -> usize {
 async fn td3_runs_that_wait_are_replaced_and_do_not_pile_up() {
     let world = World::new("replace").await;
     let app = Scim::with_users("token", 2).await;
-    world.secret("hr", json!({"token": "token"}), Some("127.0.0.1")).await;
-    let closed = format!("http://127.0.0.1:{}/v2", closed_port().await);
-    world.integration("hr", &closed, "hr", "Enforce").await;
+    // Without its Secret the app is not ready.
+    world.integration("hr", &app.base_url, "hr", "Enforce").await;
     let of = json!({"name": "hr"});
     let policy =
         json!({"integrationRef": of, "toDirectory": {"usernameFormat": "app.userName", "confirmation": {"newUsers": "Automatic"}}});
@@ -129,19 +127,24 @@ async fn td3_runs_that_wait_are_replaced_and_do_not_pile_up() {
     })
     .await;
 
-    world.integration("hr", &app.base_url, "hr", "Enforce").await;
+    world.secret("hr", json!({"token": "token"}), Some("127.0.0.1")).await;
     support::eventually("the newest imports", async || {
         let runs = runs(&world).await;
         (counted(&runs, "Applied") == 1).then_some(()).ok_or(json!(runs.iter().map(|run| &run["status"]).collect::<Vec<_>>()).to_string())
     })
     .await;
     assert_eq!(counted(&runs(&world).await, "Superseded"), 2);
-    let text = world.operator.metrics().await;
     let integration = format!("namespace=\"{}\",integration=\"hr\"", world.namespace);
-    for family in ["joinery_app_requests_total", "joinery_import_runs_total", "joinery_last_success_timestamp_seconds"] {
-        assert!(text.contains(&format!("{family}{{{integration}")), "{family}");
-    }
-    assert!(text.contains("joinery_objects{kind=\"AppIntegration\",ready=\"True\"}") && text.contains("joinery_intents_open 0"));
+    support::eventually("metrics tell of it", async || {
+        let text = world.operator.metrics().await;
+        let of_app = ["joinery_app_requests_total", "joinery_import_runs_total", "joinery_last_success_timestamp_seconds"];
+        let wanted = of_app.map(|family| format!("{family}{{{integration}"));
+        let wanted =
+            wanted.iter().map(String::as_str).chain(["joinery_objects{kind=\"ImportRun\",ready=\"True\"}", "joinery_intents_open "]);
+        let missing: Vec<&str> = wanted.filter(|series| !text.contains(series)).collect();
+        missing.is_empty().then_some(()).ok_or(missing.join(", "))
+    })
+    .await;
     world.delete("AppIntegration", "hr").await;
     world.delete("ImportSchedule", "hr").await;
     support::eventually("the series are gone with their objects", async || {
