@@ -8,14 +8,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{AddressClass, Settings},
     clock::SystemClock,
-    connector::{AddressPolicy, Connectors, RequestObserver},
+    connector::{AddressPolicy, Connectors},
     controller::{self, Parts},
     server::{self, Health},
     store::{Store, sqlite::SqliteStore},
-    telemetry::{
-        self,
-        metrics::{Metrics, RequestLabels},
-    },
+    telemetry::{self, metrics::Metrics},
 };
 
 /// Between two attempts to open the store.
@@ -62,7 +59,7 @@ pub async fn run(settings: Settings) -> Result<(), OperatorError> {
         let parts = Parts {
             client,
             store: store.clone(),
-            connectors: connectors(&settings, &metrics),
+            connectors: connectors(&settings),
             clock: Arc::new(SystemClock),
             metrics,
             health,
@@ -117,6 +114,9 @@ async fn watch_store(store: Arc<SqliteStore>, health: Health, metrics: Metrics, 
         let up = store.ping().await.is_ok();
         health.set_store(up);
         metrics.store_up.set(i64::from(up));
+        if let Ok(open) = store.intents_open().await {
+            metrics.intents_open.set(i64::try_from(open).unwrap_or(i64::MAX));
+        }
         tokio::select! {
             () = tokio::time::sleep(STORE_PING) => {}
             () = shutdown.cancelled() => return,
@@ -141,7 +141,7 @@ async fn stop_on_signal(shutdown: CancellationToken) {
     shutdown.cancel();
 }
 
-fn connectors(settings: &Settings, metrics: &Metrics) -> Connectors {
+fn connectors(settings: &Settings) -> Connectors {
     let allows = |class| settings.allowed_addresses.contains(&class);
     let policy = AddressPolicy {
         public: allows(AddressClass::Public),
@@ -149,13 +149,6 @@ fn connectors(settings: &Settings, metrics: &Metrics) -> Connectors {
         private: allows(AddressClass::Private),
         allow_insecure_http: settings.allow_insecure_http,
     };
-    Connectors::new(policy, Arc::new(SystemClock), Some(Arc::new(metrics.clone())))
-}
-
-impl RequestObserver for Metrics {
-    fn request(&self, operation: &'static str, class: &'static str, seconds: f64) {
-        let labels = RequestLabels { operation, class };
-        self.app_requests.get_or_create(&labels).inc();
-        self.app_request_seconds.get_or_create(&labels).observe(seconds);
-    }
+    // Each integration's requests are told to its own series.
+    Connectors::new(policy, Arc::new(SystemClock), None)
 }

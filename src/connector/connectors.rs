@@ -28,6 +28,7 @@ pub trait RequestObserver: Send + Sync {
 /// Makes connectors, and holds what they share: rate budgets, the address policy, connections, the clock.
 pub struct Connectors {
     shared: Arc<Shared>,
+    observer: Option<Arc<dyn RequestObserver>>,
     clients: Mutex<HashMap<ClientKey, Weak<reqwest::Client>>>,
 }
 
@@ -35,7 +36,6 @@ pub struct Connectors {
 pub(super) struct Shared {
     pub policy: AddressPolicy,
     pub clock: SharedClock,
-    pub observer: Option<Arc<dyn RequestObserver>>,
     pub budgets: Budgets,
 }
 
@@ -56,16 +56,26 @@ impl Connectors {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        let shared = Shared { policy, clock: clock.clone(), observer: metrics, budgets: Budgets::new(clock) };
-        Self { shared: Arc::new(shared), clients: Mutex::default() }
+        let shared = Shared { policy, clock: clock.clone(), budgets: Budgets::new(clock) };
+        Self { shared: Arc::new(shared), observer: metrics, clients: Mutex::default() }
     }
 
     /// A connector for a SCIM app. Sends nothing yet. An address that the policy forbids shows at the first use.
     pub fn scim(&self, config: ConnectorConfig, credentials: Arc<dyn CredentialSource>) -> Result<Arc<dyn Connector>, ConfigError> {
+        self.scim_observed(config, credentials, self.observer.clone())
+    }
+
+    /// A connector of which this observer is told, and not that of all.
+    pub fn scim_observed(
+        &self,
+        config: ConnectorConfig,
+        credentials: Arc<dyn CredentialSource>,
+        observer: Option<Arc<dyn RequestObserver>>,
+    ) -> Result<Arc<dyn Connector>, ConfigError> {
         self.check(&config)?;
         let client = self.client(&config)?;
         let quirks = config.quirks;
-        let http = Http::new(self.shared.clone(), client, config, credentials);
+        let http = Http::new(self.shared.clone(), client, config, credentials, observer);
         Ok(Arc::new(Scim::new(http, quirks, self.shared.clock.clone())))
     }
 

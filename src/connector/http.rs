@@ -17,7 +17,7 @@ use url::Url;
 use super::{
     AppError, CredentialError, CredentialSource, classify,
     config::{ConnectorConfig, RateLimit},
-    connectors::Shared,
+    connectors::{RequestObserver, Shared},
     error::ErrorClass,
     rate::{BudgetKey, Membership, lock},
     retry_after::{self, Pause},
@@ -85,6 +85,7 @@ pub(super) struct Http {
     timeout: Duration,
     limit: RateLimit,
     credentials: Arc<dyn CredentialSource>,
+    observer: Option<Arc<dyn RequestObserver>>,
     /// The budget of the credential used last.
     membership: Mutex<Option<(BudgetKey, Arc<Membership>)>>,
 }
@@ -103,7 +104,13 @@ struct Authorization {
 }
 
 impl Http {
-    pub fn new(shared: Arc<Shared>, client: Arc<reqwest::Client>, config: ConnectorConfig, credentials: Arc<dyn CredentialSource>) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        client: Arc<reqwest::Client>,
+        config: ConnectorConfig,
+        credentials: Arc<dyn CredentialSource>,
+        observer: Option<Arc<dyn RequestObserver>>,
+    ) -> Self {
         let host = config.base_url.host_str().unwrap_or_default().to_owned();
         Self {
             shared,
@@ -113,6 +120,7 @@ impl Http {
             timeout: config.request_timeout,
             limit: config.rate_limit,
             credentials,
+            observer,
             membership: Mutex::default(),
         }
     }
@@ -224,7 +232,7 @@ impl Http {
             Err(error) => (0, error.class().as_str()),
         };
         debug!(operation = request.operation, status, class, attempt, "request to the app");
-        if let Some(observer) = &self.shared.observer {
+        if let Some(observer) = &self.observer {
             observer.request(request.operation, class, took.as_secs_f64());
         }
     }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     api::{AppIntegration, Reason, app_integration::Mode},
+    domain::hash::ShortHash,
     engine,
 };
 
@@ -33,6 +34,8 @@ pub(crate) enum App {
 pub(crate) struct Usable {
     pub(crate) integration: AppIntegration,
     pub(crate) connection: Connection,
+    /// The hash of the settings that the connection was made with.
+    pub(crate) settings: ShortHash,
 }
 
 /// A run has met credentials that no longer hold: the app is tested afresh, and until that succeeds nothing is sent (AI-4).
@@ -49,9 +52,9 @@ impl Usable {
     }
 }
 
-/// May nothing be changed in the app or by it, whatever else can be said of it? Gone, `suspend` (AI-7), `mode: Plan` (AI-6).
-pub(crate) fn is_read_only(namespace: &str, name: &str, cx: &Context) -> bool {
-    driver::cached(&cx.caches.integrations, namespace, name).is_none_or(|integration| mode(&integration) == engine::Mode::Plan)
+/// May nothing be changed in the app or by it, whatever else can be said of it? `suspend` (AI-7), `mode: Plan` (AI-6).
+pub(crate) fn is_read_only(integration: &AppIntegration) -> bool {
+    mode(integration) == engine::Mode::Plan
 }
 
 fn mode(integration: &AppIntegration) -> engine::Mode {
@@ -82,7 +85,7 @@ pub(crate) fn find(namespace: &str, name: &str, cx: &Context) -> App {
         return App::Unknown;
     }
     match &checked.report.result {
-        Ok(_) => App::Ready(Arc::new(Usable { integration, connection })),
+        Ok(_) => App::Ready(Arc::new(Usable { integration, connection, settings })),
         Err(error) => {
             let reason = reasons::of_app(error);
             App::NotReady { message: format!("the AppIntegration `{name}` is not ready ({reason}): {error}"), reason }

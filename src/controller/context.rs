@@ -13,6 +13,7 @@ use kube::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attribute_mapping::Compiled,
     backoff::Backoff,
     secrets::SecretToken,
     streams::{Bus, Source, Touched},
@@ -24,7 +25,7 @@ use crate::{
     domain::{
         hash::ShortHash,
         id::IntegrationKey,
-        report::{ImportReport, ProvisionReport},
+        report::{ImportReport, ProvisionReport, StopCause},
     },
     engine::{RunError, check::CheckReport, jobs::Jobs},
     store::Store,
@@ -36,6 +37,13 @@ use crate::{
 pub(crate) struct JobKey {
     pub(crate) uid: String,
     pub(crate) integration: IntegrationKey,
+}
+
+impl JobKey {
+    /// TD-3: of one sort of job an app has one at a time, whatever objects ask for it.
+    pub(crate) fn same_app(&self, other: &Self) -> bool {
+        self.integration == other.integration
+    }
 }
 
 /// A check, when it ended, and how many in a row have failed.
@@ -55,8 +63,17 @@ pub(crate) struct Ended<R> {
 
 impl<R> Ended<R> {
     /// May a run without a report be tried again? A store that fails at once must not be asked without a pause.
-    pub(crate) fn failed_long_enough_ago(&self, now: jiff::Timestamp) -> bool {
-        self.result.is_err() && now.duration_since(self.at) >= PAUSE_AFTER_FAILURE
+    pub(crate) fn may_be_tried_again(&self, now: jiff::Timestamp) -> bool {
+        match &self.result {
+            Ok(_) => false,
+            Err(RunError::Stopped(StopCause::Changed)) => true,
+            Err(_) => now.duration_since(self.at) >= PAUSE_AFTER_FAILURE,
+        }
+    }
+
+    /// Why it ended without a report, if that is worth telling: a run that was stopped by an edit is begun afresh at once.
+    pub(crate) fn failure(&self) -> Option<&RunError> {
+        self.result.as_ref().err().filter(|error| !matches!(error, RunError::Stopped(StopCause::Changed)))
     }
 }
 
@@ -88,6 +105,7 @@ pub(crate) struct Context {
     pub(crate) imports: Jobs<JobKey, Ended<ImportReport>>,
     pub(crate) passes: Jobs<JobKey, Ended<ProvisionReport>>,
     pub(crate) connections: Connections,
+    pub(crate) compiled: Compiled,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -170,11 +188,13 @@ impl Connections {
         Some(known.connection.clone().map(|connection| (known.settings, connection)))
     }
 
-    /// Forgets the connections of integrations that are gone; says which.
-    pub(crate) fn forget_unless(&self, exists: impl Fn(&IntegrationKey) -> bool) -> Vec<IntegrationKey> {
-        let mut connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone: Vec<IntegrationKey> = connections.keys().filter(|integration| !exists(integration)).cloned().collect();
-        connections.retain(|integration, _| exists(integration));
-        gone
+    /// The hash of the settings that the integration was last seen with, whether or not they can be used.
+    pub(crate) fn settings(&self, integration: &IntegrationKey) -> Option<ShortHash> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(integration).map(|known| known.settings)
+    }
+
+    /// Forgets the connections of integrations that are gone.
+    pub(crate) fn forget_unless(&self, exists: impl Fn(&IntegrationKey) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|integration, _| exists(integration));
     }
 }

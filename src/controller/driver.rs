@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     api::conditions::{ConditionSpec, ConditionType, Reason},
+    connector::CredentialError,
     store::StoreError,
     telemetry::{
         self,
@@ -55,6 +56,9 @@ pub(crate) enum Error {
     /// The store failed.
     #[error("use the store")]
     Store(#[from] StoreError),
+    /// The API server did not give out a Secret that it has.
+    #[error("read a Secret")]
+    Secret(#[source] CredentialError),
     /// The API server refused or did not answer.
     #[error("{step}")]
     Kube {
@@ -75,10 +79,22 @@ impl Error {
         move |source| Self::Kube { step, source: Box::new(source) }
     }
 
+    /// What the object says meanwhile. An API server that refuses everything would refuse that, too.
+    fn worth_telling(&self) -> Option<(Reason, String)> {
+        match self {
+            Self::Store(_) => {
+                let message = "the store cannot be read or written; it is tried again by itself, and nothing is changed until then";
+                Some((Reason::StoreUnavailable, message.to_owned()))
+            }
+            Self::Secret(error) => Some((Reason::DependencyNotReady, format!("{error}; it is tried again by itself"))),
+            Self::Kube { .. } | Self::Deadline => None,
+        }
+    }
+
     fn category(&self) -> &'static str {
         match self {
             Self::Store(_) => "store_error",
-            Self::Kube { .. } => "kube_error",
+            Self::Kube { .. } | Self::Secret(_) => "kube_error",
             Self::Deadline => "deadline",
         }
     }
@@ -93,7 +109,7 @@ where
 {
     let triggers = cx.bus.dependents::<K>(feed.cache.clone());
     let shutdown = cx.shutdown.clone();
-    let written = Arc::new(Written::new());
+    let written = Arc::new(Written::default());
     Controller::for_stream(feed.changes, feed.cache)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(triggers)
@@ -125,7 +141,7 @@ where
     let span = tracing::info_span!("reconcile", kind = K::KIND, namespace, name, generation = meta.generation);
     async {
         let object = match &object.0 {
-            Ok(object) => Arc::new(written.overlay(object)),
+            Ok(object) => Arc::new(written.overlay(object, cx.clock.now())),
             Err(malformed) => {
                 // Its change is told of; nothing can be written to what cannot be read.
                 tracing::warn!(error = %malformed.error, "the object does not fit its schema; edit or delete it");
@@ -146,8 +162,8 @@ where
             }
             Err(error) => {
                 tracing::warn!(error = telemetry::chain(&error), "reconcile failed; it is tried again");
-                if matches!(error, Error::Store(_)) {
-                    tell_of_store(&object, &cx, written).await;
+                if let Some((reason, message)) = error.worth_telling() {
+                    tell(reason, message, &object, &cx, written).await;
                 }
                 (error.category(), cx.backoff.failed(&uid, cx.clock.now()))
             }
@@ -186,16 +202,18 @@ where
     Ok((visit.outcome.label(), visit.outcome.next_visit()))
 }
 
-/// Says on the object that the store does not work (C8). What was said before of everything else stays out: nobody knows.
-async fn tell_of_store<K: Kind>(object: &Arc<K>, cx: &Arc<Context>, written: &Written<K::Status>) {
-    let visit = |object: Arc<K>, _| async move {
-        let message = "the store cannot be read or written; it is tried again by itself, and nothing is changed until then".to_owned();
-        let outcome = Outcome::Waiting { reason: Reason::StoreUnavailable, message, after: DEADLINE };
-        Ok(Visit { outcome, conditions: Vec::new(), status: object.status().cloned().unwrap_or_default() })
+/// Says on the object why nothing can be found out of it (C8). What was said before of everything else stays out: nobody knows.
+async fn tell<K: Kind>(reason: Reason, message: String, object: &Arc<K>, cx: &Arc<Context>, written: &Written<K::Status>) {
+    let visit = |object: Arc<K>, _| {
+        let message = message.clone();
+        async move {
+            let outcome = Outcome::Waiting { reason, message, after: DEADLINE };
+            Ok(Visit { outcome, conditions: Vec::new(), status: object.status().cloned().unwrap_or_default() })
+        }
     };
     let told = tokio::time::timeout(DEADLINE, complete(object, cx, visit, written)).await.unwrap_or(Err(Error::Deadline));
     if let Err(error) = told {
-        tracing::debug!(error = telemetry::chain(&error), "the failure of the store was not told");
+        tracing::debug!(error = telemetry::chain(&error), "a failure was not told");
     }
 }
 

@@ -21,12 +21,14 @@ use self::{
 };
 use crate::{clock::SharedClock, connector::Connectors, engine::jobs::Jobs, server::Health, store::Store, telemetry::metrics::Metrics};
 
+mod aged;
 mod app;
 mod app_integration;
 mod attribute_mapping;
 mod backoff;
 mod context;
 mod driver;
+mod gauges;
 mod import_run;
 mod import_schedule;
 mod kind;
@@ -98,10 +100,11 @@ pub async fn run(parts: Parts) {
         metrics,
         backoff: Backoff::default(),
         require_secret_consent,
-        checks: Jobs::new(CHECKS_AT_ONCE, finished.clone()),
-        imports: Jobs::new(max_concurrent_runs, finished.clone()),
-        passes: Jobs::new(max_concurrent_runs, finished),
+        checks: Jobs::new(CHECKS_AT_ONCE, JobKey::same_app, finished.clone()),
+        imports: Jobs::new(max_concurrent_runs, JobKey::same_app, finished.clone()),
+        passes: Jobs::new(max_concurrent_runs, JobKey::same_app, finished),
         connections: Connections::default(),
+        compiled: attribute_mapping::Compiled::default(),
         shutdown,
     });
     let watched = tokio::spawn(tell_when_listed(listed, health));

@@ -1,6 +1,11 @@
 //! Reasons for failures of others, and what a reader can do about each.
 
-use crate::{api::Reason, connector::AppError, engine};
+use crate::{
+    api::Reason,
+    connector::AppError,
+    engine::{self, RunError},
+    store::StoreError,
+};
 
 /// The reason that conditions give for a failed app (promise C4).
 pub(crate) fn of_app(error: &AppError) -> Reason {
@@ -12,9 +17,19 @@ pub(crate) fn named(word: &str) -> Reason {
     Reason::parse(word).unwrap_or(Reason::Unreachable)
 }
 
+/// The reason for a run that ended without a report.
+pub(crate) fn of_run(error: &RunError) -> Reason {
+    match error {
+        RunError::Store(StoreError::LostEpoch) => Reason::RunActive,
+        RunError::Store(_) => Reason::StoreUnavailable,
+        RunError::Stopped(_) => Reason::Superseded,
+    }
+}
+
 /// What the reader can do.
 pub(crate) fn advice(reason: Reason) -> &'static str {
     match reason {
+        Reason::DependencyNotReady => "It is tried again by itself.",
         Reason::SecretNotFound => "Create the Secret; it is looked for every minute.",
         Reason::SecretKeyMissing => "Put the token under that key; the Secret is read every minute.",
         Reason::SecretNotConsenting => "Nothing was sent.",

@@ -1,46 +1,44 @@
 //! The one place that writes status: server-side apply, all of it, by one field manager, and only when it differs.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
-
+use jiff::{SignedDuration, Timestamp};
 use kube::{
     ResourceExt as _,
     api::{Patch, PatchParams},
 };
 use serde_json::json;
 
-use super::{context::Context, driver, driver::Error, kind::Kind};
+use super::{aged::Aged, context::Context, driver, driver::Error, kind::Kind};
 use crate::api::names::{FIELD_MANAGER, GROUP, VERSION};
 
 /// Statuses that were written and that the cache may not show yet. Without them a second visit would take the old status for
 /// the present one, and move a transition time for nothing.
-pub(crate) struct Written<S>(Mutex<HashMap<String, (Option<String>, S)>>);
+pub(crate) struct Written<S>(Aged<(Option<String>, S)>);
+
+/// A cache that lags behind by more than this is none.
+const KEPT_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+impl<S: Clone> Default for Written<S> {
+    fn default() -> Self {
+        Self(Aged::new(KEPT_FOR))
+    }
+}
 
 impl<S: Clone> Written<S> {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(HashMap::new()))
-    }
-
     /// The object with the status that was written last, if the cache still shows the version that it was written upon.
-    pub(crate) fn overlay<K: Kind<Status = S>>(&self, object: &K) -> K {
+    pub(crate) fn overlay<K: Kind<Status = S>>(&self, object: &K, now: Timestamp) -> K {
         let mut object = object.clone();
         let Some(uid) = object.uid() else { return object };
-        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match written.get(&uid) {
-            Some((version, status)) if *version == object.resource_version() => object.set_status(status.clone()),
-            Some(_) => {
-                written.remove(&uid);
-            }
+        match self.0.get(&uid, now) {
+            Some((version, status)) if version == object.resource_version() => object.set_status(status),
+            Some(_) => self.0.remove(&uid, now),
             None => {}
         }
         object
     }
 
-    fn note<K: Kind<Status = S>>(&self, object: &K, status: &S) {
+    fn note<K: Kind<Status = S>>(&self, object: &K, status: &S, now: Timestamp) {
         if let Some(uid) = object.uid() {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, (object.resource_version(), status.clone()));
+            self.0.put(uid, (object.resource_version(), status.clone()), now);
         }
     }
 }
@@ -60,7 +58,7 @@ pub(crate) async fn write<K: Kind>(object: &K, status: &K::Status, written: &Wri
     let params = PatchParams::apply(FIELD_MANAGER).force();
     match driver::api(object, cx).patch_status(&object.name_any(), &params, &Patch::Apply(patch)).await {
         Ok(_) => {
-            written.note(object, status);
+            written.note(object, status, cx.clock.now());
             Ok(true)
         }
         Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => Ok(false),

@@ -7,6 +7,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{
     context::{Caches, Context},
+    gauges,
     kind::Kind,
 };
 use crate::domain::id::IntegrationKey;
@@ -30,9 +31,9 @@ fn sweep(cx: &Context) {
     cx.checks.forget_unless(|key| integrations.uids.contains(&key.uid));
     cx.passes.forget_unless(|key| policies.uids.contains(&key.uid));
     cx.imports.forget_unless(|key| runs.uids.contains(&key.uid));
-    for key in cx.connections.forget_unless(|key| integrations.names.contains(key)) {
-        cx.metrics.forget(&key);
-    }
+    cx.connections.forget_unless(|key| integrations.names.contains(key));
+    cx.metrics.forget_unless(|key| integrations.names.contains(key));
+    cx.metrics.show(gauges::of(&cx.caches));
 }
 
 #[derive(Default)]

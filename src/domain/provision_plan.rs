@@ -171,6 +171,19 @@ impl ProvisionKind {
 }
 
 impl ProvisionAction {
+    /// The SCIM paths that the action writes, for the audit trail; no values.
+    pub fn attributes(&self) -> Vec<&str> {
+        let (active, values) = match &self.kind {
+            ProvisionKind::Need { .. } | ProvisionKind::Create { .. } => (true, &self.written),
+            ProvisionKind::Adopt { changes, activate, .. } => (*activate, changes),
+            ProvisionKind::Update { changes, .. } => (false, changes),
+            ProvisionKind::Reactivate { changes, .. } => (true, changes),
+            ProvisionKind::Deactivate { .. } => return vec!["active"],
+            ProvisionKind::Blocked { .. } => return Vec::new(),
+        };
+        active.then_some("active").into_iter().chain(values.keys().map(String::as_str)).collect()
+    }
+
     /// Adds the action to the digest of its plan. Actions are fed by class, then by person id (RU-1).
     pub fn feed(&self, person: PersonId, digest: &mut DigestBuilder) {
         digest.part(person.as_bytes());

@@ -52,6 +52,8 @@ pub enum StopCause {
     DeadlineExceeded,
     /// A newer run took the integration over.
     Superseded,
+    /// The spec that the run works by, or the way to its app, has changed; it is begun afresh under the new one.
+    Changed,
     /// The process is going down; the run is taken up again by the next one.
     Shutdown,
 }
@@ -86,6 +88,21 @@ pub struct ImportReport {
     pub safeguards: Vec<RuleResult>,
     /// When the run ended.
     pub finished: Timestamp,
+}
+
+impl ImportReport {
+    /// Of a run whose place a newer one has taken before it began.
+    pub fn replaced(now: Timestamp) -> Self {
+        Self {
+            end: ImportEnd::Stopped { by: StopCause::Superseded },
+            snapshot: Snapshot::default(),
+            digest: None,
+            plan: ImportCounts::default(),
+            applied: ImportCounts::default(),
+            safeguards: Vec::new(),
+            finished: now,
+        }
+    }
 }
 
 /// How a provisioning pass ended.

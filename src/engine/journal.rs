@@ -18,7 +18,7 @@ const GROUP: usize = 500;
 const GATHER: Duration = Duration::from_millis(10);
 
 /// Opens and closes the intents of one pass.
-pub struct Journal {
+pub struct IntentLog {
     store: Arc<dyn Store>,
     claim: Claim,
     clock: SharedClock,
@@ -26,8 +26,8 @@ pub struct Journal {
     recorder: JoinHandle<Result<()>>,
 }
 
-impl Journal {
-    /// A journal for the claimed pass.
+impl IntentLog {
+    /// A log for the claimed pass.
     pub fn start(store: Arc<dyn Store>, claim: Claim, clock: SharedClock) -> Self {
         let (results, waiting) = mpsc::channel(GROUP);
         let recorder = tokio::spawn(record(Arc::clone(&store), claim.clone(), Arc::clone(&clock), waiting));
@@ -42,7 +42,7 @@ impl Journal {
     /// Hands a result to the recorder. Waits for nobody but a full queue.
     ///
     /// # Errors
-    /// [`StoreError::LostEpoch`] if the recorder has ended early; [`Journal::finish`] says why.
+    /// [`StoreError::LostEpoch`] if the recorder has ended early; [`IntentLog::finish`] says why.
     pub async fn close(&self, intent: IntentId, result: IntentResult) -> Result<()> {
         self.results.send((intent, result)).await.map_err(|_| StoreError::LostEpoch)
     }

@@ -43,7 +43,9 @@ pub enum RunError {
 /// The reason that conditions give for a failed app: one word of the enum in `api::conditions` per variant (promise C4).
 pub fn app_failure_reason(error: &AppError) -> &'static str {
     match error {
-        AppError::Credentials(CredentialError::SecretNotFound { .. } | CredentialError::Unavailable { .. }) => "SecretNotFound",
+        // Not the Secret, and not the app: the API server is in trouble.
+        AppError::Credentials(CredentialError::Unavailable { .. }) => "DependencyNotReady",
+        AppError::Credentials(CredentialError::SecretNotFound { .. }) => "SecretNotFound",
         AppError::Credentials(CredentialError::KeyMissing { .. }) => "SecretKeyMissing",
         AppError::Credentials(CredentialError::NotConsenting { .. }) => "SecretNotConsenting",
         AppError::Unauthorized => "Unauthorized",

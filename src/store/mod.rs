@@ -170,6 +170,10 @@ pub trait Store: Send + Sync {
     /// Stores the result of an import and drops its staging. Its plan stays until the next import of the integration.
     async fn finish_import(&self, claim: &Claim, report: &ImportReport) -> Result<()>;
 
+    /// Stores the result of an import that is not under way and will not be, under the name of its object. Takes no claim, so
+    /// that no other run loses its own; one that is under way after all finds its run ended and stores its own result.
+    async fn end_import(&self, integration: &IntegrationKey, object: &str, report: &ImportReport) -> Result<()>;
+
     /// Stores the result of a pass and the hash of the inputs it was made for.
     async fn finish_pass(&self, claim: &Claim, report: &ProvisionReport, inputs: ShortHash) -> Result<()>;
 
@@ -282,6 +286,9 @@ pub trait Store: Send + Sync {
     /// Records results and the links they mean, in one transaction. A result without its epoch is refused: the next run
     /// settles the intent by looking.
     async fn close_intents(&self, claim: &Claim, results: &[(IntentId, IntentResult)], now: Timestamp) -> Result<()>;
+
+    /// How many intents have no result yet, of all integrations and runs.
+    async fn intents_open(&self) -> Result<u64>;
 
     /// Intents of earlier runs of this integration that have no result: a process died between sending and recording.
     async fn unsettled_intents(&self, claim: &Claim) -> Result<Vec<(IntentId, Intent)>>;

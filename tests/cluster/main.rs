@@ -6,6 +6,7 @@ mod audit;
 #[path = "../support/cases.rs"]
 mod cases;
 mod crds;
+mod edits;
 mod failures;
 mod main_job;
 mod many;
@@ -14,5 +15,7 @@ mod privacy;
 #[path = "../support/samples.rs"]
 mod samples;
 mod scim;
+#[path = "../support/scripted_app/mod.rs"]
+mod scripted_app;
 mod support;
 mod world;

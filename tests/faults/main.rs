@@ -11,10 +11,13 @@ mod cluster;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audit_trail;
 mod crashes;
+mod edits;
 mod imports;
 mod kill;
 mod listings;
+mod partial;
 mod provisioning;
 mod stops;
 mod world;

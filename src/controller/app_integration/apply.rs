@@ -7,13 +7,17 @@ use jiff::Timestamp;
 use super::validate::Valid;
 use crate::{
     api::{AppIntegration, names},
-    connector::{AppError, ErrorClass},
+    connector::{AppError, CredentialError, ErrorClass},
     controller::{
         context::{Checked, Context, JobKey},
+        driver::Error,
         numbers::count,
     },
     domain::{hash::ShortHash, id::IntegrationKey},
-    engine::{check, jobs::Polled},
+    engine::{
+        check,
+        jobs::{Inputs, Polled},
+    },
     store::AccountCounts,
     telemetry::metrics::{ACCOUNT_STATES, AccountLabels},
 };
@@ -30,33 +34,40 @@ pub(super) struct Check {
 const FIRST_RETRY: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Context>) -> Check {
+pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Context>) -> Result<Check, Error> {
     let request = names::request(&integration.metadata);
     let secret = valid.connection.credentials.refresh().await;
-    let secret = secret.unwrap_or_else(|error| error.to_string());
-    let fingerprint = ShortHash::of_json(&(valid.settings, &secret, &request));
+    let secret = match secret {
+        Ok(version) => version,
+        // An API server in trouble says nothing of the app: what was found out of it stands.
+        Err(error @ CredentialError::Unavailable { .. }) => return Err(Error::Secret(error)),
+        Err(error) => error.to_string(),
+    };
+    // A check writes nothing: there are no terms that it could offend.
+    let inputs = Inputs { fingerprint: ShortHash::of_json(&(valid.settings, &secret, &request)), terms: ShortHash::of(&[]) };
     let key = JobKey { uid: integration.uid().unwrap_or_default(), integration: valid.key.clone() };
     let interval = Duration::from_secs(u64::try_from(integration.spec.credentials_check_interval_seconds).unwrap_or(HOUR.as_secs()));
     let now = cx.clock.now();
     let polled = cx.checks.poll(
         &key,
-        fingerprint,
+        inputs,
         |checked| now >= next_check(checked, interval),
         |_stop| {
             let failures = cx.checks.last(&key).map_or(0, |last| last.failures);
             carry_out(Arc::clone(cx), valid, failures)
         },
     );
-    match polled {
+    Ok(match polled {
         Polled::Running(last) => Check { last, request: None },
         Polled::Done(last) => Check { last: Some(last), request },
-    }
+        Polled::Behind(_former) => Check { last: None, request: None },
+    })
 }
 
 /// Shows in the metrics what the status shows.
 pub(super) fn show(key: &IntegrationKey, accounts: AccountCounts, cx: &Context) {
     for (state, number) in ACCOUNT_STATES.into_iter().zip([accounts.linked, accounts.pending, accounts.failed]) {
-        cx.metrics.accounts.get_or_create(&AccountLabels::of(key, state)).set(count(number));
+        cx.metrics.accounts.get(&AccountLabels::of(key, state)).set(count(number));
     }
 }
 

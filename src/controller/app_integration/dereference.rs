@@ -24,7 +24,10 @@ pub(super) async fn run(integration: &AppIntegration, cx: &Context) -> Result<Fo
                 secret: tls.ca_secret_ref.name.clone(),
                 key: tls.ca_secret_ref.key.clone(),
             };
-            Some(secrets::read_value(&cx.client, &at).await)
+            match secrets::read_value(&cx.client, &at).await {
+                Err(error @ CredentialError::Unavailable { .. }) => return Err(Error::Secret(error)),
+                other => Some(other),
+            }
         }
         None => None,
     };

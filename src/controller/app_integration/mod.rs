@@ -22,14 +22,20 @@ pub(crate) use validate::key;
 pub(crate) async fn reconcile(integration: Arc<AppIntegration>, cx: Arc<Context>) -> Result<Visit<AppIntegrationStatus>, Error> {
     let found = dereference::run(&integration, &cx).await?;
     apply::show(&key(&integration), found.accounts, &cx);
-    let valid = match validate::run(&integration, &found, &cx) {
+    let before = cx.connections.settings(&key(&integration));
+    let valid = validate::run(&integration, &found, &cx);
+    if let Err(refusal) = &valid {
+        cx.connections.refuse(&key(&integration), integration.metadata.generation, refusal.clone());
+    }
+    if before != cx.connections.settings(&key(&integration)) {
+        // Whoever writes over the old connection stops now, not when the new one has been tested.
+        cx.tell(Source::AppIntegration, &key(&integration));
+    }
+    let valid = match valid {
         Ok(valid) => valid,
-        Err(refusal) => {
-            cx.connections.refuse(&key(&integration), integration.metadata.generation, refusal.clone());
-            return Ok(status::invalid(&integration, &found, refusal));
-        }
+        Err(refusal) => return Ok(status::invalid(&integration, &found, refusal)),
     };
-    let check = apply::run(&integration, &valid, &cx).await;
+    let check = apply::run(&integration, &valid, &cx).await?;
     Ok(status::run(&integration, &found, &check, cx.clock.now()))
 }
 

@@ -17,6 +17,7 @@ use crate::{
     },
     controller::{
         context::{Connection, Context, Refusal},
+        gauges::AppRequests,
         secrets::{SecretKey, SecretToken},
     },
     domain::{hash::ShortHash, id::IntegrationKey},
@@ -54,9 +55,12 @@ pub(super) fn run(integration: &AppIntegration, found: &Found, cx: &Context) -> 
     // `Debug` of the settings holds neither token nor certificate key: a CA is public.
     let settings = ShortHash::of(format!("{config:?} {at:?}").as_bytes());
     let connection = cx.connections.get(&key, settings, integration.metadata.generation, || {
+        let observer = AppRequests { metrics: cx.metrics.clone(), app: key.clone() };
         let credentials = Arc::new(SecretToken::new(cx.client.clone(), at, cx.require_secret_consent, cx.clock.clone()));
-        let connector =
-            cx.connectors.scim(config, credentials.clone()).map_err(|error| invalid(format!("spec.connector.scim: {error}")))?;
+        let connector = cx
+            .connectors
+            .scim_observed(config, credentials.clone(), Some(Arc::new(observer)))
+            .map_err(|error| invalid(format!("spec.connector.scim: {error}")))?;
         Ok(Connection { connector, credentials })
     })?;
     Ok(Valid { key, connection, settings })
@@ -104,7 +108,8 @@ fn invalid(message: impl Into<String>) -> Refusal {
 
 fn ca_problem(error: &CredentialError) -> Refusal {
     let reason = match error {
-        CredentialError::SecretNotFound { .. } | CredentialError::Unavailable { .. } => Reason::SecretNotFound,
+        CredentialError::SecretNotFound { .. } => Reason::SecretNotFound,
+        CredentialError::Unavailable { .. } => Reason::DependencyNotReady,
         CredentialError::KeyMissing { .. } | CredentialError::NotConsenting { .. } => Reason::SecretKeyMissing,
     };
     Refusal { reason, message: format!("spec.tls.caSecretRef: {error}. Create the Secret, or remove spec.tls.") }

@@ -14,11 +14,11 @@ mod dereference;
 mod status;
 mod validate;
 
-pub(crate) use validate::{Effective, effective};
+pub(crate) use validate::{Compiled, Effective, effective};
 
 pub(crate) async fn reconcile(mapping: Arc<AttributeMapping>, cx: Arc<Context>) -> Result<Visit<AttributeMappingStatus>, Error> {
     let found = dereference::run(&mapping, &cx);
-    Ok(match validate::run(&mapping, &found) {
+    Ok(match validate::run(&mapping, &found, &cx) {
         Ok(compiled) => status::run(&compiled),
         Err(problem) => status::invalid(&problem),
     })

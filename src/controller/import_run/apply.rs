@@ -2,21 +2,30 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::ResourceExt as _;
+use kube::{Resource as _, ResourceExt as _};
 
-use super::{dereference::Found, validate::Valid};
+use super::{
+    dereference::Found,
+    validate::{Obstacle, Valid},
+};
 use crate::{
-    api::ImportRun,
+    api::{AppIntegration, ImportRun, Reason},
     controller::{
         app::{self, Usable},
         context::{Context, Ended, JobKey},
+        driver::{self, Error},
+        reasons,
         streams::Source,
     },
     domain::{
         hash::ShortHash,
         report::{ImportEnd, ImportReport, StopCause},
     },
-    engine::{Mode, import::ImportJob, jobs::Polled},
+    engine::{
+        Mode,
+        import::ImportJob,
+        jobs::{Inputs, Polled},
+    },
     telemetry::{
         self,
         metrics::{ActionLabels, RunLabels},
@@ -26,17 +35,40 @@ use crate::{
 /// The import of a run.
 pub(super) struct Import {
     /// It ended without a report, for this reason.
-    pub(super) error: Option<String>,
+    pub(super) error: Option<(Reason, String)>,
 }
 
 /// Before an incomplete listing is read again; three attempts take some seconds and ride over a short hiccup.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Stops an import that may not change anything any more, whatever else hinders it (AI-6, AI-7).
+/// Stops an import that may not change anything any more, whatever else hinders it (AI-6, AI-7), and one that changes the
+/// directory by what is not said any more.
 pub(super) fn halt(run: &ImportRun, found: &Found, cx: &Context) {
-    if is_schedule_suspended(found) || app::is_read_only(found.key.organisation.as_str(), found.key.name.as_str(), cx) {
-        cx.imports.stop(&key(run, found), StopCause::Suspended);
+    let key = key(run, found);
+    let integration = driver::cached(&cx.caches.integrations, found.key.organisation.as_str(), found.key.name.as_str());
+    if is_schedule_suspended(found) || integration.as_ref().is_none_or(app::is_read_only) {
+        cx.imports.stop(&key, StopCause::Suspended);
     }
+    cx.imports.stop_unless(&key, terms(found, integration.as_ref(), cx.connections.settings(&found.key)));
+}
+
+/// Ends a run that still waits although a newer one has taken its place: while an app is down they would pile up. `false`: it
+/// is under way, and has been told to stop.
+pub(super) async fn give_up(run: &ImportRun, found: &Found, cx: &Context) -> Result<bool, Error> {
+    let key = key(run, found);
+    cx.imports.stop(&key, StopCause::Superseded);
+    if cx.imports.is_running(&key) {
+        return Ok(false);
+    }
+    cx.store.end_import(&found.key, &key.uid, &ImportReport::replaced(cx.clock.now())).await?;
+    Ok(true)
+}
+
+/// What an import changes the directory by.
+fn terms(found: &Found, integration: Option<&AppIntegration>, settings: Option<ShortHash>) -> ShortHash {
+    let policy = found.policy.as_ref().map(|policy| (&policy.spec.to_directory, &policy.spec.safeguards));
+    let push_null_values = integration.map(|integration| integration.spec.push_null_values);
+    ShortHash::of_json(&(policy, push_null_values, found.mapping.digest(), settings))
 }
 
 fn key(run: &ImportRun, found: &Found) -> JobKey {
@@ -47,16 +79,17 @@ fn is_schedule_suspended(found: &Found) -> bool {
     found.schedule.as_ref().is_some_and(|schedule| schedule.spec.suspend)
 }
 
-pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Context>) -> Import {
+/// TD-3: of two runs of an integration the one that is asked for first goes first, and the other one waits for its end.
+pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Context>) -> Result<Import, Obstacle> {
     let key = key(run, found);
     let mode = if is_schedule_suspended(found) { Mode::Plan } else { valid.app.mode() };
     let now = cx.clock.now();
-    // An import that was started goes on with what it was started with; a changed spec is for the next one.
-    let fingerprint = ShortHash::of(key.uid.as_bytes());
+    // A mode that allows more is for the next import; what allows less has stopped this one.
+    let terms = terms(found, Some(&valid.app.integration), Some(valid.app.settings));
     let polled = cx.imports.poll(
         &key,
-        fingerprint,
-        |ended| ended.failed_long_enough_ago(now),
+        Inputs { fingerprint: terms, terms },
+        |ended| ended.may_be_tried_again(now),
         |stop| {
             if let Some(schedule) = &found.schedule {
                 let deadline = Duration::from_secs(u64::try_from(schedule.spec.active_deadline_seconds).unwrap_or(u64::MAX));
@@ -86,8 +119,16 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Contex
     let last = match polled {
         Polled::Running(last) => last,
         Polled::Done(last) => Some(last),
+        Polled::Behind(other) => return Err(Obstacle::Ahead { name: name(&other, cx) }),
     };
-    Import { error: last.and_then(|ended| ended.result.as_ref().err().map(ToString::to_string)) }
+    Ok(Import { error: last.and_then(|ended| ended.failure().map(|error| (reasons::of_run(error), error.to_string()))) })
+}
+
+/// The name of the run that a job belongs to, if it is still there.
+fn name(job: &JobKey, cx: &Context) -> String {
+    let runs = driver::in_namespace(&cx.caches.runs, job.integration.organisation.as_str());
+    let of_job = runs.iter().find(|run| run.meta().uid.as_ref() == Some(&job.uid));
+    of_job.and_then(|run| run.meta().name.clone()).unwrap_or_else(|| "(deleted)".to_owned())
 }
 
 async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ImportJob) -> Ended<ImportReport> {
@@ -110,8 +151,7 @@ async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ImportJob) -> Ended<
 }
 
 fn count(cx: &Context, job: &ImportJob, report: &ImportReport) {
-    let namespace = job.rules.integration.organisation.as_str().to_owned();
-    let integration = job.rules.integration.name.as_str().to_owned();
+    let app = &job.rules.integration;
     let outcome = match &report.end {
         ImportEnd::Applied => "applied",
         ImportEnd::NothingToDo => "nothing_to_do",
@@ -124,8 +164,7 @@ fn count(cx: &Context, job: &ImportJob, report: &ImportReport) {
         ImportEnd::AppFailed { .. } => "app_failed",
     };
     if matches!(report.end, ImportEnd::Held) {
-        let labels = ActionLabels { namespace: namespace.clone(), integration: integration.clone(), action: "import" };
-        cx.metrics.safeguard_trips.get_or_create(&labels).inc();
+        cx.metrics.safeguard_trips.get(&ActionLabels::of(app, "import")).inc();
     }
-    cx.metrics.import_runs.get_or_create(&RunLabels { namespace, integration, outcome }).inc();
+    cx.metrics.import_runs.get(&RunLabels::of(app, "full", outcome)).inc();
 }

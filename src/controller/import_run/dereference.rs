@@ -1,14 +1,14 @@
-//! What a run depends on: its app, policy and mapping, the schedule that started it, other runs of the integration, and
-//! what the store says of itself.
+//! What a run depends on: its app, policy and mapping, the schedule that started it, and what the store says of
+//! itself.
 
 use kube::ResourceExt as _;
 
 use crate::{
-    api::{ImportRun, ImportSchedule, ProvisioningPolicy, names::SCHEDULE_LABEL},
+    api::{ImportRun, ImportSchedule, ProvisioningPolicy, import_schedule::ConcurrencyPolicy, names::SCHEDULE_LABEL},
     controller::{
         app::{self, App},
         attribute_mapping::{self, Effective},
-        context::{Context, JobKey},
+        context::Context,
         driver::{self, Error},
         rivals,
     },
@@ -23,41 +23,39 @@ pub(super) struct Found {
     pub(super) mapping: Effective,
     pub(super) policy: Option<ProvisioningPolicy>,
     pub(super) schedule: Option<ImportSchedule>,
-    /// The name of another run of the integration that is under way, or that comes first.
-    pub(super) ahead: Option<String>,
+    /// Is there a newer run of the schedule, and its policy is `Replace` (TD-3)?
+    pub(super) replaced: bool,
 }
 
-impl Found {
-    /// The run's result, if it is over.
-    pub(super) fn over(&self) -> Option<(&StoredRun<ImportReport>, &ImportReport)> {
-        let stored = self.stored.as_ref()?;
-        stored.report.as_ref().map(|report| (stored, report))
-    }
-}
-
-pub(super) async fn run(run: &ImportRun, cx: &Context) -> Result<Found, Error> {
+pub(super) fn run(run: &ImportRun, stored: Option<StoredRun<ImportReport>>, cx: &Context) -> Found {
     let namespace = run.namespace().unwrap_or_default();
     let integration = &run.spec.integration_ref.name;
     let key = IntegrationKey::new(namespace.clone(), integration.clone());
-    Ok(Found {
-        stored: cx.store.import_run(&run.uid().unwrap_or_default()).await?,
+    let schedule = run.labels().get(SCHEDULE_LABEL).and_then(|name| driver::cached(&cx.caches.schedules, &namespace, name));
+    Found {
+        stored,
+        replaced: schedule.as_ref().is_some_and(|schedule| is_replaced(run, schedule, cx)),
         app: app::find(&namespace, integration, cx),
         mapping: attribute_mapping::effective(&namespace, integration, cx),
         policy: rivals::oldest(&cx.caches.policies, &namespace, integration),
-        schedule: run.labels().get(SCHEDULE_LABEL).and_then(|name| driver::cached(&cx.caches.schedules, &namespace, name)),
-        ahead: ahead(run, &key, cx),
+        schedule,
         key,
-    })
+    }
 }
 
-/// TD-3: one run per integration at a time.
-fn ahead(run: &ImportRun, key: &IntegrationKey, cx: &Context) -> Option<String> {
-    let others = cx.caches.runs.state();
-    let others = others.iter().filter_map(|other| other.0.as_ref().ok()).filter(|other| {
-        other.namespace() == run.namespace()
-            && other.spec.integration_ref == run.spec.integration_ref
-            && other.uid() != run.uid()
-            && cx.imports.is_running(&JobKey { uid: other.uid().unwrap_or_default(), integration: key.clone() })
-    });
-    others.map(kube::ResourceExt::name_any).next()
+/// What the store says of the run. A run that is over needs nothing else.
+pub(super) async fn stored(run: &ImportRun, cx: &Context) -> Result<Option<StoredRun<ImportReport>>, Error> {
+    Ok(cx.store.import_run(&run.uid().unwrap_or_default()).await?)
+}
+
+fn is_replaced(run: &ImportRun, schedule: &ImportSchedule, cx: &Context) -> bool {
+    let age = |run: &ImportRun| (run.creation_timestamp().map(|time| time.0), run.name_any());
+    let newer = |other: &ImportRun| {
+        let ours = other.owner_references().iter().any(|owner| Some(&owner.uid) == schedule.metadata.uid.as_ref());
+        ours && other.metadata.deletion_timestamp.is_none() && age(other) > age(run)
+    };
+    schedule.spec.concurrency_policy == ConcurrencyPolicy::Replace
+        && driver::in_namespace(&cx.caches.runs, &run.namespace().unwrap_or_default())
+            .iter()
+            .any(|other| other.0.as_ref().is_ok_and(&newer))
 }

@@ -18,17 +18,26 @@ mod validate;
 pub(crate) use status::{Ending, ending};
 
 pub(crate) async fn reconcile(run: Arc<ImportRun>, cx: Arc<Context>) -> Result<Visit<ImportRunStatus>, Error> {
-    let found = dereference::run(&run, &cx).await?;
-    if let Some(stored) = found.over() {
-        return Ok(status::over(&run, stored));
+    let stored = dereference::stored(&run, &cx).await?;
+    if let Some(over) = status::over(&run, stored.as_ref()) {
+        return Ok(over);
     }
+    let found = dereference::run(&run, stored, &cx);
     apply::halt(&run, &found, &cx);
+    if found.replaced && apply::give_up(&run, &found, &cx).await? {
+        let stored = dereference::stored(&run, &cx).await?;
+        if let Some(over) = status::over(&run, stored.as_ref()) {
+            return Ok(over);
+        }
+    }
     let valid = match validate::run(&found) {
         Ok(valid) => valid,
         Err(obstacle) => return Ok(status::obstacle(&run, &found, obstacle)),
     };
-    let import = apply::run(&run, &valid, &found, &cx);
-    Ok(status::run(&run, &found, &import, cx.clock.now()))
+    Ok(match apply::run(&run, &valid, &found, &cx) {
+        Ok(import) => status::run(&run, &found, &import, cx.clock.now()),
+        Err(obstacle) => status::obstacle(&run, &found, obstacle),
+    })
 }
 
 impl Kind for ImportRun {

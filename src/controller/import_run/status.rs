@@ -43,7 +43,7 @@ pub(crate) struct Ending {
 
 pub(super) fn obstacle(run: &ImportRun, found: &Found, obstacle: Obstacle) -> Visit<ImportRunStatus> {
     let outcome = match obstacle {
-        Obstacle::NotReady { reason, message } => Outcome::Waiting { reason, message, after: Duration::from_secs(60) },
+        Obstacle::NotReady { reason, message } => Outcome::blocked(reason, message, Duration::from_secs(60)),
         Obstacle::AppUnknown => {
             Outcome::Progressing { message: "waiting for the app to be tested".to_owned(), after: Duration::from_secs(60) }
         }
@@ -61,7 +61,7 @@ pub(super) fn obstacle(run: &ImportRun, found: &Found, obstacle: Obstacle) -> Vi
 pub(super) fn run(run: &ImportRun, found: &Found, import: &Import, now: Timestamp) -> Visit<ImportRunStatus> {
     let message = match &import.error {
         // Not the end: the run is taken up again.
-        Some(error) => format!("the import was interrupted ({error}) and is taken up again"),
+        Some((_, error)) => format!("the import was interrupted ({error}) and is taken up again"),
         None => "the import is under way".to_owned(),
     };
     let mut status = base(run);
@@ -70,13 +70,16 @@ pub(super) fn run(run: &ImportRun, found: &Found, import: &Import, now: Timestam
     status.state = Some(RunState::Running);
     let conditions = vec![ConditionSpec::unknown(ConditionType::Succeeded, Reason::Progressing, message.clone())];
     let outcome = match import.error {
-        Some(_) => Outcome::Waiting { reason: Reason::StoreUnavailable, message, after: UNDER_WAY },
+        Some((reason, _)) => Outcome::Waiting { reason, message, after: UNDER_WAY },
         None => Outcome::Running { message, after: UNDER_WAY },
     };
     Visit { outcome, conditions, status }
 }
 
-pub(super) fn over(run: &ImportRun, (stored, report): (&StoredRun<ImportReport>, &ImportReport)) -> Visit<ImportRunStatus> {
+/// `None` for a run that is not over.
+pub(super) fn over(run: &ImportRun, stored: Option<&StoredRun<ImportReport>>) -> Option<Visit<ImportRunStatus>> {
+    let stored = stored?;
+    let report = stored.report.as_ref()?;
     let Ending { succeeded, reason, message, tripped } = ending(report);
     let mut conditions = vec![ConditionSpec::new(ConditionType::Succeeded, succeeded, reason, message.clone()), snapshot(report)];
     if let Some((reason, arithmetic)) = &tripped {
@@ -106,7 +109,7 @@ pub(super) fn over(run: &ImportRun, (stored, report): (&StoredRun<ImportReport>,
         Status::False => (Outcome::Invalid { reason, message, recheck: OVER }, RunState::Failed),
     };
     status.state = Some(state);
-    Visit { outcome, conditions, status }
+    Some(Visit { outcome, conditions, status })
 }
 
 /// How a run ended.
@@ -150,7 +153,7 @@ pub(crate) fn ending(report: &ImportReport) -> Ending {
             let (reason, why) = match by {
                 StopCause::Suspended => (Reason::Suspended, "the integration or its schedule was suspended, or its mode became Plan"),
                 StopCause::DeadlineExceeded => (Reason::DeadlineExceeded, "activeDeadlineSeconds have passed"),
-                StopCause::Superseded | StopCause::Shutdown => (Reason::Superseded, "a newer run took its place"),
+                StopCause::Superseded | StopCause::Changed | StopCause::Shutdown => (Reason::Superseded, "a newer run took its place"),
             };
             let message = format!("the import stopped before its next write: {why}. Done until then: {}", changes(&report.applied));
             end(Status::False, reason, message)

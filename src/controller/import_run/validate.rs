@@ -54,8 +54,5 @@ pub(super) fn run(found: &Found) -> Result<Valid, Obstacle> {
             return Err(Obstacle::NotReady { reason: Reason::MappingNotReady, message });
         }
     };
-    match &found.ahead {
-        Some(name) => Err(Obstacle::Ahead { name: name.clone() }),
-        None => Ok(Valid { app, policy, mapping }),
-    }
+    Ok(Valid { app, policy, mapping })
 }

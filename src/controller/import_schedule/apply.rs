@@ -11,7 +11,7 @@ use kube::{
 use super::dereference::{Child, Found};
 use crate::{
     api::{
-        ImportRun, ImportRunSpec, ImportSchedule,
+        ImportRun, ImportRunSpec, ImportSchedule, ImportScheduleSpec,
         conditions::Status,
         import_run::ImportType,
         names::{INTEGRATION_LABEL, REQUESTED_AT, SCHEDULE_LABEL},
@@ -82,25 +82,70 @@ fn child(schedule: &ImportSchedule, slot: Timestamp, request: Option<String>) ->
     run
 }
 
-/// Removes runs over the history limits, oldest first, succeeded, failed and held ones apart.
+/// Removes runs over the history limits.
 async fn prune(schedule: &ImportSchedule, found: &Found, cx: &Context) -> Result<(), Error> {
-    let spec = &schedule.spec;
+    for child in superfluous(&schedule.spec, &found.runs) {
+        let only_this = Preconditions { uid: child.run.uid(), resource_version: None };
+        let params = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
+        match driver::api(&child.run, cx).delete(&child.run.name_any(), &params).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => {}
+            Err(error) => return Err(Error::kube("delete an ImportRun over its history limit")(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Runs over the history limits, of runs newest first; succeeded, failed and held ones apart. The newest that is over stays
+/// whatever the limits say: what the schedule says of its last run is read from it.
+fn superfluous<'a>(spec: &ImportScheduleSpec, runs: &'a [Child]) -> Vec<&'a Child> {
+    let newest = runs.iter().find(|child| child.ending.is_some()).map(|child| child.run.uid());
+    let mut superfluous = Vec::new();
     for (succeeded, limit) in [
         (Status::True, spec.successful_runs_history_limit),
         (Status::False, spec.failed_runs_history_limit),
         (Status::Unknown, spec.held_runs_history_limit),
     ] {
-        let ended = |child: &&Child| child.ending.as_ref().is_some_and(|(ending, _)| ending.succeeded == succeeded);
-        let superfluous = found.runs.iter().filter(ended).skip(usize::try_from(limit).unwrap_or_default());
-        for child in superfluous {
-            let only_this = Preconditions { uid: child.run.uid(), resource_version: None };
-            let params = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
-            match driver::api(&child.run, cx).delete(&child.run.name_any(), &params).await {
-                Ok(_) => {}
-                Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => {}
-                Err(error) => return Err(Error::kube("delete an ImportRun over its history limit")(error)),
-            }
-        }
+        let ended = runs.iter().filter(|child| child.ending.as_ref().is_some_and(|(ending, _)| ending.succeeded == succeeded));
+        let over = ended.skip(usize::try_from(limit).unwrap_or_default());
+        superfluous.extend(over.filter(|child| Some(child.run.uid()) != newest));
     }
-    Ok(())
+    superfluous
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{api::Reason, controller::import_run::Ending};
+
+    fn child(name: &str, succeeded: Option<Status>) -> Child {
+        let spec = ImportRunSpec { integration_ref: serde_json::from_value(json!({"name": "hr"})).unwrap(), kind: ImportType::Full };
+        let mut run = ImportRun::new(name, spec);
+        run.metadata.uid = Some(name.to_owned());
+        let ending = succeeded
+            .map(|succeeded| (Ending { succeeded, reason: Reason::Applied, message: String::new(), tripped: None }, Timestamp::MIN));
+        Child { run, created: Timestamp::MIN, ending }
+    }
+
+    fn removed(limits: [i32; 3], runs: &[Child]) -> Vec<String> {
+        let spec = json!({
+            "integrationRef": {"name": "hr"}, "full": {"schedule": "0 2 * * *"},
+            "successfulRunsHistoryLimit": limits[0], "failedRunsHistoryLimit": limits[1], "heldRunsHistoryLimit": limits[2],
+        });
+        let spec = serde_json::from_value(spec).unwrap();
+        superfluous(&spec, runs).into_iter().map(|child| child.run.name_any()).collect()
+    }
+
+    #[test]
+    fn the_newest_run_that_is_over_stays_whatever_the_limits_say() {
+        for newest in [Status::True, Status::False, Status::Unknown] {
+            let runs = [child("active", None), child("newest", Some(newest)), child("old", Some(newest)), child("older", Some(newest))];
+            assert_eq!(removed([0, 0, 0], &runs), ["old", "older"], "{newest:?}");
+            assert_eq!(removed([2, 2, 2], &runs), ["older"], "{newest:?}");
+        }
+        let runs = [child("good", Some(Status::True)), child("failed", Some(Status::False)), child("good-too", Some(Status::True))];
+        assert_eq!(removed([1, 0, 5], &runs), ["good-too", "failed"]);
+    }
 }

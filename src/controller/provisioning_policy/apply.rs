@@ -8,17 +8,22 @@ use kube::ResourceExt as _;
 
 use super::{dereference::Found, validate::Valid};
 use crate::{
-    api::{ProvisioningPolicy, names},
+    api::{ProvisioningPolicy, Reason, names},
     controller::{
         app::{self, Usable},
         context::{Context, Ended, JobKey},
+        driver, reasons,
     },
     domain::{
-        hash::ShortHash,
+        hash::{Digest, ShortHash},
         provision_decision::ProvisionRules,
-        report::{ProvisionEnd, ProvisionReport, StopCause},
+        report::{HeldClass, ProvisionEnd, ProvisionReport, StopCause},
     },
-    engine::{Mode, jobs::Polled, provision::ProvisionJob},
+    engine::{
+        Mode, RunError,
+        jobs::{Inputs, Polled},
+        provision::ProvisionJob,
+    },
     telemetry::{self, metrics::ActionLabels},
 };
 
@@ -29,19 +34,28 @@ pub(super) struct Pass {
     /// Is a pass under way?
     pub(super) running: bool,
     /// The last pass ended without a report, for this reason.
-    pub(super) error: Option<String>,
+    pub(super) error: Option<(Reason, String)>,
     /// The `requested-at` text, once a pass was made for it.
     pub(super) request: Option<String>,
 }
 
 /// How often everybody is looked at although nothing has changed.
-const HOURLY: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const HOURLY: SignedDuration = SignedDuration::from_hours(1);
 
-/// Stops a pass that may not write any more, whatever else is wrong with the policy or the app (AI-6, AI-7).
+/// Stops a pass that may not write any more, whatever else is wrong with the policy or the app (AI-6, AI-7), and one that
+/// writes by what is not said any more.
 pub(super) fn halt(policy: &ProvisioningPolicy, found: &Found, cx: &Context) {
-    if found.older.is_some() || app::is_read_only(found.key.organisation.as_str(), found.key.name.as_str(), cx) {
-        cx.passes.stop(&key(policy, found), StopCause::Suspended);
+    let key = key(policy, found);
+    let integration = driver::cached(&cx.caches.integrations, found.key.organisation.as_str(), found.key.name.as_str());
+    if found.older.is_some() || integration.as_ref().is_none_or(app::is_read_only) {
+        cx.passes.stop(&key, StopCause::Suspended);
     }
+    cx.passes.stop_unless(&key, terms(policy, found, cx.connections.settings(&found.key)));
+}
+
+/// What a pass writes by. People who come or go are left to the next pass.
+fn terms(policy: &ProvisioningPolicy, found: &Found, settings: Option<ShortHash>) -> ShortHash {
+    ShortHash::of_json(&(&policy.spec.to_app, &policy.spec.safeguards, found.mapping.digest(), settings))
 }
 
 fn key(policy: &ProvisioningPolicy, found: &Found) -> JobKey {
@@ -55,22 +69,24 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
     let key = key(policy, found);
     let request = names::request(&policy.metadata);
     let mode = valid.app.mode();
-    let inputs = inputs(policy, rules, mode, found.directory_revision, request.as_deref());
+    let fingerprint = fingerprint(policy, rules, mode, found.directory_revision, request.as_deref());
     let now = cx.clock.now();
     if let Some((report, made_for)) = &found.last_pass
-        && *made_for == inputs
+        && *made_for == fingerprint
         && !is_due(report, now)
         && !cx.passes.is_running(&key)
     {
         return Pass { report: Some(report.clone()), running: false, error: None, request };
     }
-    let last = found.last_pass.as_ref().filter(|(_, made_for)| *made_for == inputs).map(|(report, _)| report.clone());
+    let last = found.last_pass.as_ref().filter(|(_, made_for)| *made_for == fingerprint).map(|(report, _)| report.clone());
+    let before = found.last_pass.as_ref().map(|(report, _)| report);
+    let held_before = before.filter(|report| !report.held.is_empty()).and_then(|report| report.digest);
     let polled = cx.passes.poll(
         &key,
-        inputs,
+        Inputs { fingerprint, terms: terms(policy, found, Some(valid.app.settings)) },
         |ended| match &ended.result {
             Ok(report) => is_due(report, now),
-            Err(_) => ended.failed_long_enough_ago(now),
+            Err(_) => ended.may_be_tried_again(now),
         },
         |stop| {
             if mode == Mode::Plan {
@@ -85,26 +101,37 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
                 // An annotation that was taken away asks for nothing.
                 retry_failed: request.is_some() && request != policy.status.as_ref().and_then(|status| status.last_handled_request.clone()),
                 object: key.uid.clone(),
-                inputs,
+                inputs: fingerprint,
                 stop,
             };
-            carry_out(Arc::clone(cx), Arc::clone(&valid.app), job)
+            carry_out(Arc::clone(cx), Arc::clone(&valid.app), job, held_before)
         },
     );
     match polled {
         Polled::Running(previous) => {
-            let error = previous.as_deref().and_then(|ended| ended.result.as_ref().err().map(ToString::to_string));
+            let error = previous.as_deref().and_then(Ended::failure).map(told);
             Pass { report: last, running: true, error, request: None }
         }
+        Polled::Behind(_former) => Pass { report: last, running: true, error: None, request: None },
         Polled::Done(ended) => match &ended.result {
             Ok(report) => Pass { report: Some(report.clone()), running: false, error: None, request },
-            Err(error) => Pass { report: last, running: false, error: Some(error.to_string()), request: None },
+            Err(error) => Pass { report: last, running: false, error: Some(told(error)), request: None },
         },
     }
 }
 
+fn told(error: &RunError) -> (Reason, String) {
+    (reasons::of_run(error), error.to_string())
+}
+
 /// The hash of everything that a pass decides by. The same inputs give the same plan.
-fn inputs(policy: &ProvisioningPolicy, rules: &ProvisionRules, mode: Mode, directory_revision: i64, request: Option<&str>) -> ShortHash {
+fn fingerprint(
+    policy: &ProvisioningPolicy,
+    rules: &ProvisionRules,
+    mode: Mode,
+    directory_revision: i64,
+    request: Option<&str>,
+) -> ShortHash {
     let mapping = rules.mapping.as_ref().map(crate::domain::mapping::Mapping::digest);
     let enforce = mode == Mode::Enforce;
     ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, enforce, directory_revision, request))
@@ -117,11 +144,11 @@ fn is_due(report: &ProvisionReport, now: Timestamp) -> bool {
     retry || stopped || stale
 }
 
-async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ProvisionJob) -> Ended<ProvisionReport> {
+async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ProvisionJob, held_before: Option<Digest>) -> Ended<ProvisionReport> {
     let result = job.run().await;
     match &result {
         Ok(report) => {
-            count(&cx, &job, report);
+            count(&cx, &job, report, held_before);
             if let ProvisionEnd::AppFailed { reason, .. } = &report.end {
                 app::distrust(&app.integration, reason, &cx);
             }
@@ -133,14 +160,10 @@ async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ProvisionJob) -> End
     Ended { result, at: cx.clock.now() }
 }
 
-fn count(cx: &Context, job: &ProvisionJob, report: &ProvisionReport) {
-    let labels = |action| ActionLabels {
-        namespace: job.rules.integration.organisation.as_str().to_owned(),
-        integration: job.rules.integration.name.as_str().to_owned(),
-        action,
-    };
-    for held in &report.held {
-        cx.metrics.safeguard_trips.get_or_create(&labels(held.class.as_str())).inc();
+fn count(cx: &Context, job: &ProvisionJob, report: &ProvisionReport, held_before: Option<Digest>) {
+    let app = &job.rules.integration;
+    for held in newly_held(report, held_before) {
+        cx.metrics.safeguard_trips.get(&ActionLabels::of(app, held.class.as_str())).inc();
     }
     let applied = report.applied;
     for (action, number) in [
@@ -151,7 +174,45 @@ fn count(cx: &Context, job: &ProvisionJob, report: &ProvisionReport) {
         ("reactivate", applied.reactivate),
     ] {
         if number > 0 {
-            cx.metrics.actions.get_or_create(&labels(action)).inc_by(number);
+            cx.metrics.actions.get(&ActionLabels::of(app, action)).inc_by(number);
         }
+    }
+}
+
+/// What a pass holds that the one before did not hold already: a plan trips once, however often it is looked at again.
+fn newly_held(report: &ProvisionReport, held_before: Option<Digest>) -> &[HeldClass] {
+    if report.digest == held_before { &[] } else { &report.held }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{counts::ProvisionCounts, hash::DigestBuilder, report::ActionClass};
+
+    fn digest(plan: &str) -> Digest {
+        let mut digest = DigestBuilder::new();
+        digest.part(plan.as_bytes());
+        digest.finish()
+    }
+
+    #[test]
+    fn a_held_plan_trips_once() {
+        let removals = HeldClass { class: ActionClass::Removals, count: 7 };
+        let report = |plan, held: &[HeldClass]| ProvisionReport {
+            end: ProvisionEnd::Done,
+            digest: Some(digest(plan)),
+            plan: ProvisionCounts::default(),
+            applied: ProvisionCounts::default(),
+            held: held.to_vec(),
+            failed: 0,
+            undecided: 0,
+            safeguards: Vec::new(),
+            next_attempt: None,
+            finished: Timestamp::UNIX_EPOCH,
+        };
+        assert_eq!(newly_held(&report("a", &[removals]), None), [removals]);
+        assert_eq!(newly_held(&report("a", &[removals]), Some(digest("a"))), []);
+        assert_eq!(newly_held(&report("b", &[removals]), Some(digest("a"))), [removals]);
+        assert_eq!(newly_held(&report("b", &[]), None), []);
     }
 }

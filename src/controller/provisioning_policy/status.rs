@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
-    apply::Pass,
+    apply::{HOURLY, Pass},
     validate::{Obstacle, Valid},
 };
 use crate::{
     api::{
         ConditionType, ProvisioningPolicy, ProvisioningPolicyStatus, Reason,
-        conditions::{ConditionSpec, Status},
+        conditions::ConditionSpec,
         provisioning_policy::{HeldClass, HeldStatus, ProvisionCountsStatus, ProvisionPlanStatus},
     },
     controller::{
@@ -23,7 +23,7 @@ use crate::{
     },
     domain::{
         counts::ProvisionCounts,
-        report::{ActionClass, ProvisionEnd, ProvisionReport},
+        report::{ActionClass, ProvisionEnd, ProvisionReport, StopCause},
         safeguard::{self, Verdict},
     },
 };
@@ -34,24 +34,22 @@ const WAITING: Duration = Duration::from_secs(60);
 const UNDER_WAY: Duration = Duration::from_secs(10);
 
 pub(super) fn obstacle(policy: &ProvisioningPolicy, obstacle: Obstacle) -> Visit<ProvisioningPolicyStatus> {
-    let accepted = |status, reason, message: &str| ConditionSpec::new(ConditionType::Accepted, status, reason, message);
+    let refused = |reason, message: &str| ConditionSpec::fails(ConditionType::Accepted, reason, message);
     let (outcome, condition) = match obstacle {
         Obstacle::Conflict { older } => {
             let message = format!("the ProvisioningPolicy `{older}` is older and counts for this integration; delete one of the two");
-            let condition = accepted(Status::False, Reason::ConflictingPolicy, &message);
+            let condition = refused(Reason::ConflictingPolicy, &message);
             (Outcome::invalid(Reason::ConflictingPolicy, message), condition)
         }
         Obstacle::Invalid { message } => {
-            let condition = accepted(Status::False, Reason::InvalidSpec, &message);
+            let condition = refused(Reason::InvalidSpec, &message);
             (Outcome::invalid(Reason::InvalidSpec, message), condition)
         }
         Obstacle::AppNotReady { message } => {
-            let condition = accepted(Status::True, Reason::Succeeded, "the policy counts for its integration");
-            (Outcome::Waiting { reason: Reason::IntegrationNotReady, message, after: WAITING }, condition)
+            (Outcome::Waiting { reason: Reason::IntegrationNotReady, message, after: WAITING }, accepted())
         }
         Obstacle::AppUnknown => {
-            let condition = accepted(Status::True, Reason::Succeeded, "the policy counts for its integration");
-            (Outcome::Progressing { message: "waiting for the app to be tested".to_owned(), after: WAITING }, condition)
+            (Outcome::Progressing { message: "waiting for the app to be tested".to_owned(), after: WAITING }, accepted())
         }
     };
     // What the last pass did stays true.
@@ -66,12 +64,11 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: 
             .or_else(|| policy.status.as_ref().and_then(|status| status.last_handled_request.clone())),
         ..ProvisioningPolicyStatus::default()
     };
-    let accepted = ConditionSpec::holds(ConditionType::Accepted, Reason::Succeeded, "the policy counts for its integration");
-    let mut conditions = vec![accepted];
+    let mut conditions = vec![accepted()];
     let outcome = match (&pass.report, &valid.rules) {
         (_, None) => {
             let message = "nothing flows to this app (there is no spec.toApp); imports use spec.toDirectory".to_owned();
-            Outcome::Settled { reason: Reason::Succeeded, message, recheck: Duration::from_secs(3600) }
+            Outcome::Settled { reason: Reason::Succeeded, message, recheck: HOURLY.unsigned_abs() }
         }
         (None, Some(_)) => Outcome::Progressing { message: "the first pass for these inputs is under way".to_owned(), after: UNDER_WAY },
         (Some(report), Some(_)) => {
@@ -81,9 +78,9 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: 
         }
     };
     let outcome = match (outcome, &pass.error) {
-        (_, Some(error)) if !pass.running => {
+        (_, Some((reason, error))) if !pass.running => {
             let message = format!("the pass was interrupted ({error}) and is taken up again");
-            Outcome::Waiting { reason: Reason::StoreUnavailable, message, after: UNDER_WAY }
+            Outcome::Waiting { reason: *reason, message, after: UNDER_WAY }
         }
         (Outcome::Settled { .. }, _) if pass.running => {
             Outcome::Progressing { message: "a pass is under way".to_owned(), after: UNDER_WAY }
@@ -93,9 +90,14 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: 
     Visit { outcome, conditions, status }
 }
 
+fn accepted() -> ConditionSpec {
+    ConditionSpec::holds(ConditionType::Accepted, Reason::Succeeded, "the policy counts for its integration")
+}
+
 fn outcome(valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
-    if let ProvisionEnd::AppFailed { message, .. } = &report.end {
-        return Outcome::Waiting { reason: Reason::IntegrationNotReady, message: message.clone(), after: WAITING };
+    if let ProvisionEnd::AppFailed { reason, message } = &report.end {
+        let reason = reasons::named(reason);
+        return Outcome::blocked(reason, format!("{message}. {}", reasons::advice(reason)), until_due(report, now).min(WAITING));
     }
     if let Some(message) = held_message(report) {
         return Outcome::Held { reason: Reason::AwaitingApproval, message, run: false };
@@ -116,7 +118,7 @@ fn outcome(valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
 
 /// When the next pass is due without anything having changed: the next attempt of a failed person, or the hour.
 fn until_due(report: &ProvisionReport, now: Timestamp) -> Duration {
-    let hour = report.finished.saturating_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
+    let hour = report.finished.saturating_add(HOURLY).unwrap_or(Timestamp::MAX);
     let due = report.next_attempt.map_or(hour, |next| next.min(hour));
     Duration::try_from(due.duration_since(now)).unwrap_or_default().max(Duration::from_secs(1))
 }
@@ -144,8 +146,12 @@ fn of_report(report: &ProvisionReport) -> Vec<ConditionSpec> {
         (ProvisionEnd::AppFailed { reason, message }, ..) => {
             ConditionSpec::fails(ConditionType::Provisioned, reasons::named(reason), message.clone())
         }
-        (ProvisionEnd::Stopped { .. }, ..) => {
+        (ProvisionEnd::Stopped { by: StopCause::Suspended }, ..) => {
             ConditionSpec::fails(ConditionType::Provisioned, Reason::Suspended, "the pass was stopped before its next write")
+        }
+        (ProvisionEnd::Stopped { .. }, ..) => {
+            let message = "the pass was stopped before its next write, because what it works by has changed; another one follows";
+            ConditionSpec::fails(ConditionType::Provisioned, Reason::Progressing, message)
         }
         (ProvisionEnd::Done, 0, 0) if report.held.is_empty() => {
             ConditionSpec::holds(ConditionType::Provisioned, Reason::Succeeded, "everybody who should have an account has it")

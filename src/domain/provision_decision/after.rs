@@ -21,11 +21,7 @@ pub fn link_after(person: PersonId, action: &ProvisionAction, before: Option<&Li
             Some(live(person, app_id, LinkOrigin::Created, shown(resource.as_ref(), true), action, resource))
         }
         ProvisionKind::Adopt { app_id, ours, activate, .. } => {
-            let origin = match before.filter(|link| link.app_id == *app_id) {
-                Some(link) => link.origin,
-                None if *ours => LinkOrigin::Created,
-                None => LinkOrigin::Adopted,
-            };
+            let origin = adopted(app_id, *ours, before);
             // Found by its username only, it is active or was not taken over. Of one found by its id nobody knows if nothing
             // is shown; taken for inactive, an import corrects it, and taken for active, it would look like a departure.
             let active = *activate || shown(resource.as_ref(), !*ours);
@@ -55,6 +51,52 @@ pub fn link_after(person: PersonId, action: &ProvisionAction, before: Option<&Li
                 ..before.clone()
             })
         }
+    }
+}
+
+/// The link after an action of which no more is known than that it has made the account active. Nothing counts as written
+/// that was not before, and no inputs are remembered: the next pass writes the rest, or takes the access away again. `None`
+/// for an action that makes no account active.
+pub fn link_after_activation(person: PersonId, action: &ProvisionAction, before: Option<&Link>, resource: Option<Value>) -> Option<Link> {
+    let (app_id, origin) = match &action.kind {
+        ProvisionKind::Adopt { app_id, ours, activate: true, .. } => (app_id, adopted(app_id, *ours, before)),
+        ProvisionKind::Reactivate { app_id, .. } => (app_id, before?.origin),
+        _ => return None,
+    };
+    let before = before.filter(|link| link.app_id == *app_id);
+    let resource = resource.or_else(|| patched(before?, &Map::new(), true));
+    let written = before.map(|link| link.written.clone()).unwrap_or_default();
+    Some(Link {
+        person,
+        app_id: app_id.clone(),
+        state: LinkState::Live,
+        origin,
+        assigned: true,
+        active: true,
+        written,
+        inputs: None,
+        resource,
+    })
+}
+
+/// Does what was planned still stand, with the account's link as it is now? An import may have ended it, or found the account
+/// to be somebody else's, since the plan was made.
+pub fn still_stands(person: PersonId, action: &ProvisionAction, link: Option<&Link>) -> bool {
+    let theirs = |state| link.is_some_and(|link| link.person == person && link.state == state);
+    match &action.kind {
+        ProvisionKind::Update { .. } | ProvisionKind::Deactivate { .. } => theirs(LinkState::Live),
+        ProvisionKind::Reactivate { .. } => theirs(LinkState::EndedByRemoval),
+        ProvisionKind::Adopt { .. } => link.is_none_or(|link| link.person == person || link.state != LinkState::Live),
+        ProvisionKind::Need { .. } | ProvisionKind::Create { .. } | ProvisionKind::Blocked { .. } => true,
+    }
+}
+
+/// How the link of an account that is taken over came to be.
+fn adopted(app_id: &AppId, ours: bool, before: Option<&Link>) -> LinkOrigin {
+    match before.filter(|link| link.app_id == *app_id) {
+        Some(link) => link.origin,
+        None if ours => LinkOrigin::Created,
+        None => LinkOrigin::Adopted,
     }
 }
 

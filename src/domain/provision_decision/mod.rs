@@ -30,7 +30,7 @@ mod testing;
 use attributes::{Baseline, Changes};
 use evaluate::{Policy, Switches};
 
-pub use after::link_after;
+pub use after::{link_after, link_after_activation, still_stands};
 
 /// What a policy says of provisioning.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use crate::{
         hash::{Digest, ShortHash},
         import_decision::ImportRules,
         mapping::{Expression, Mapping},
-        report::{ImportEnd, ImportReport, Snapshot},
+        report::{ImportEnd, ImportReport, Snapshot, StopCause},
         safeguard::{self, RuleResult},
     },
     store::{Claim, Direction, Store},
@@ -81,9 +81,9 @@ impl ImportJob {
             Err(Early::Error(error)) => return Err(error),
         };
         report.finished = self.clock.now();
-        if let ImportEnd::Stopped { by: cause @ crate::domain::report::StopCause::Shutdown } = report.end {
-            // Not over: the next process takes the same run up again.
-            return Err(RunError::Stopped(cause));
+        if let ImportEnd::Stopped { by: by @ (StopCause::Shutdown | StopCause::Changed) } = report.end {
+            // Not over: the same run is taken up again by the next process, or under the new spec.
+            return Err(RunError::Stopped(by));
         }
         self.store.finish_import(&claim, &report).await?;
         tracing::info!(

@@ -1,7 +1,7 @@
 //! Apply: class by class in the order of RU-1, so many writes at once as the app allows, one per account.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -18,12 +18,14 @@ use crate::{
     connector::{AppError, ErrorClass},
     domain::{
         counts::ProvisionCounts,
-        id::{AppId, IntentId, PersonId},
+        hash::Digest,
+        id::{IntentId, PersonId},
         link::Link,
+        provision_decision,
         provision_plan::{Failure, ProvisionAction},
         report::{ActionClass, ProvisionReport},
     },
-    engine::journal::Journal,
+    engine::journal::IntentLog,
     store::{Claim, Intent, IntentResult, StoreError},
 };
 
@@ -58,6 +60,14 @@ impl Halt {
     }
 }
 
+/// What the actions of a pass have in common.
+struct Around<'a> {
+    claim: &'a Claim,
+    digest: Option<Digest>,
+    log: &'a IntentLog,
+    halt: &'a Halt,
+}
+
 /// What became of one person.
 enum Outcome {
     Applied(ProvisionCounts),
@@ -70,7 +80,7 @@ enum Outcome {
 
 impl ProvisionJob {
     pub(super) async fn apply(&self, claim: &Claim, report: &mut ProvisionReport, progress: &mut Progress) -> Result<(), Early> {
-        let journal = Journal::start(self.store.clone(), claim.clone(), self.clock.clone());
+        let log = IntentLog::start(self.store.clone(), claim.clone(), self.clock.clone());
         let halt = Halt::default();
         let held: HashSet<ActionClass> = report.held.iter().map(|held| held.class).collect();
         let mut result = Ok(());
@@ -78,13 +88,14 @@ impl ProvisionJob {
             if held.contains(&class) {
                 continue;
             }
-            result = self.apply_class(claim, class, &journal, &halt, report, progress).await;
+            let around = Around { claim, digest: report.digest, log: &log, halt: &halt };
+            result = self.apply_class(&around, class, report, progress).await;
             if result.is_err() {
                 break;
             }
         }
         // Whatever happened, what was sent is recorded first.
-        let recorded = journal.finish().await;
+        let recorded = log.finish().await;
         // First why nothing more could be recorded: whatever else failed then, failed because of it.
         recorded?;
         result?;
@@ -97,21 +108,18 @@ impl ProvisionJob {
 
     async fn apply_class(
         &self,
-        claim: &Claim,
+        around: &Around<'_>,
         class: ActionClass,
-        journal: &Journal,
-        halt: &Halt,
         report: &mut ProvisionReport,
         progress: &mut Progress,
     ) -> Result<(), Early> {
         let mut after: Option<PersonId> = None;
         loop {
-            let page = self.store.provision_actions(claim, Some(class), after, decide::BATCH).await?;
+            let page = self.store.provision_actions(around.claim, Some(class), after, decide::BATCH).await?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = Some(*last);
             let page: Vec<Intent> = page.into_iter().map(|(person, action)| Intent { person, action }).collect();
-            let links = self.links_before(claim, &page).await?;
-            let outcomes = self.apply_page(claim, journal, halt, &page, &links, progress).await?;
+            let outcomes = self.apply_page(around, &page, progress).await?;
             for outcome in outcomes {
                 match outcome {
                     Outcome::Applied(counts) => report.applied += counts,
@@ -123,30 +131,21 @@ impl ProvisionJob {
                     Outcome::Left => {}
                 }
             }
-            if self.is_over(halt) {
+            if self.is_over(around.halt) {
                 return Ok(());
             }
         }
     }
 
     /// Opens the intents of the page ahead of the requests, so that one commit serves many of them.
-    async fn apply_page(
-        &self,
-        claim: &Claim,
-        journal: &Journal,
-        halt: &Halt,
-        page: &[Intent],
-        links: &HashMap<AppId, Link>,
-        progress: &Progress,
-    ) -> Result<Vec<Outcome>, StoreError> {
+    async fn apply_page(&self, around: &Around<'_>, page: &[Intent], progress: &Progress) -> Result<Vec<Outcome>, StoreError> {
         let at_once = self.connector.concurrency().max(1);
         let (opened, waiting) = mpsc::channel(at_once * AHEAD);
-        let open = self.open_ahead(journal, halt, page, opened);
+        let open = self.open_ahead(around, page, opened);
         let apply = ReceiverStream::new(waiting)
             .map(|(index, id): (usize, IntentId)| {
                 let intent = &page[index];
-                let before = intent.action.kind.app_id().and_then(|app_id| links.get(app_id));
-                self.apply_one(claim, journal, halt, id, intent, before, progress.attempt(intent.person, intent.action.inputs))
+                self.apply_one(around, id, intent, progress.attempt(intent.person, intent.action.inputs))
             })
             .buffer_unordered(at_once)
             .collect::<Vec<_>>();
@@ -156,19 +155,13 @@ impl ProvisionJob {
         Ok(outcomes)
     }
 
-    async fn open_ahead(
-        &self,
-        journal: &Journal,
-        halt: &Halt,
-        page: &[Intent],
-        opened: mpsc::Sender<(usize, IntentId)>,
-    ) -> Result<(), StoreError> {
+    async fn open_ahead(&self, around: &Around<'_>, page: &[Intent], opened: mpsc::Sender<(usize, IntentId)>) -> Result<(), StoreError> {
         let mut index = 0;
         for planned in page.chunks(opened.max_capacity()) {
-            if self.is_over(halt) {
+            if self.is_over(around.halt) {
                 return Ok(());
             }
-            for id in journal.open(planned).await? {
+            for id in around.log.open(planned).await? {
                 // Nobody takes it any more only if the pass is given up, and then the next one settles it.
                 let _given_up = opened.send((index, id)).await;
                 index += 1;
@@ -182,65 +175,86 @@ impl ProvisionJob {
         halt.error.get().is_some() || self.stop.cause().is_some()
     }
 
-    async fn links_before(&self, claim: &Claim, page: &[Intent]) -> Result<HashMap<AppId, Link>, StoreError> {
-        let app_ids: Vec<AppId> = page.iter().filter_map(|intent| intent.action.kind.app_id().cloned()).collect();
-        if app_ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let links = self.store.links_of(&claim.integration, &app_ids).await?;
-        Ok(links.into_iter().map(|link| (link.app_id.clone(), link)).collect())
+    /// The link of the account that is about to be written to, as it is now: an import may have changed it since the plan.
+    async fn link_before(&self, claim: &Claim, action: &ProvisionAction) -> Result<Option<Link>, StoreError> {
+        let Some(app_id) = action.kind.app_id() else { return Ok(None) };
+        Ok(self.store.links_of(&claim.integration, std::slice::from_ref(app_id)).await?.pop())
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one action and the pass around it; a struct would only rename them")]
-    async fn apply_one(
-        &self,
-        claim: &Claim,
-        journal: &Journal,
-        halt: &Halt,
-        id: IntentId,
-        Intent { person, action }: &Intent,
-        before: Option<&Link>,
-        attempt: u32,
-    ) -> Result<Outcome, StoreError> {
+    async fn apply_one(&self, around: &Around<'_>, id: IntentId, intent: &Intent, attempt: u32) -> Result<Outcome, StoreError> {
+        let (Around { claim, digest, log, halt }, Intent { person, action }) = (around, intent);
         // The wait since the commit may have been long: look again before anything leaves (A12).
         if self.is_over(halt) {
-            journal.close(id, IntentResult::Void).await?;
+            log.close(id, IntentResult::Void).await?;
             return Ok(Outcome::Left);
         }
-        let effect = self.perform(claim, *person, action, before).await?;
-        let (result, outcome, kind) = self.judge(effect, action, attempt, halt);
+        let before = self.link_before(claim, action).await?;
+        if !provision_decision::still_stands(*person, action, before.as_ref()) {
+            log.close(id, IntentResult::Void).await?;
+            return Ok(Outcome::Again);
+        }
+        let effect = self.perform(claim, *person, action, before.as_ref()).await?;
+        let (result, outcome, done) = self.judge(effect, action, attempt, halt);
+        let done = done.as_ref().unwrap_or(action);
         tracing::info!(
             target: "audit",
             integration = %claim.integration,
+            sequence = id.0,
             run = claim.run.0,
+            digest = digest.map(tracing::field::display),
             person = %person,
-            action = kind,
+            action = done.kind.label(),
+            attributes = done.attributes().join(","),
             result = label(&outcome),
             "effect"
         );
-        journal.close(id, result).await?;
+        log.close(id, result).await?;
         Ok(outcome)
     }
 
-    fn judge(&self, effect: Effect, action: &ProvisionAction, attempt: u32, halt: &Halt) -> (IntentResult, Outcome, &'static str) {
+    /// What an effect means, and what was really done if that is something else than was planned.
+    fn judge(
+        &self,
+        effect: Effect,
+        action: &ProvisionAction,
+        attempt: u32,
+        halt: &Halt,
+    ) -> (IntentResult, Outcome, Option<ProvisionAction>) {
         match effect {
-            Effect::Done { link, counts, label } => {
+            Effect::Done { link, instead } => {
                 halt.succeeded();
-                (IntentResult::Done { link }, Outcome::Applied(counts), label)
+                (IntentResult::Done { link }, Outcome::Applied(instead.as_ref().unwrap_or(action).kind.counts()), instead)
             }
-            Effect::Gone { link } => (IntentResult::Done { link }, Outcome::Again, action.kind.label()),
+            Effect::Gone { link } => (IntentResult::Done { link }, Outcome::Again, None),
+            Effect::Activated { link, error } => {
+                match error.class() {
+                    ErrorClass::Auth | ErrorClass::RateLimited => halt.now(&error),
+                    ErrorClass::Transient | ErrorClass::Unsupported => halt.failed(&error),
+                    _ => {}
+                }
+                // What was refused is refused to the next pass once more, as an update, and waits for its time then.
+                (IntentResult::Done { link }, Outcome::Again, None)
+            }
             Effect::Blocked(reason) => {
                 let failure =
                     Failure { inputs: action.inputs, attempts: attempt, next_attempt: self.clock.now() + decide::look_again_after(reason) };
-                (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), action.kind.label())
+                (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), None)
             }
             Effect::Failed(error) => {
                 tracing::debug!(integration = %self.rules.integration, %error, "an action failed");
                 match error.class() {
+                    // Apps refuse to touch single accounts with 403, such as those of their owners. Refused everywhere, it is the
+                    // app that refuses.
+                    ErrorClass::Auth if matches!(error, AppError::Forbidden) => {
+                        halt.failed(&error);
+                        let next_attempt = self.clock.now() + retry_after(ErrorClass::Transient, attempt);
+                        let failure = Failure { inputs: action.inputs, attempts: attempt, next_attempt };
+                        (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), None)
+                    }
                     // AI-4, RL-2: not this person's failure; nothing more is sent in this pass.
                     ErrorClass::Auth | ErrorClass::RateLimited => {
                         halt.now(&error);
-                        (IntentResult::Void, Outcome::Left, action.kind.label())
+                        (IntentResult::Void, Outcome::Left, None)
                     }
                     class => {
                         if matches!(class, ErrorClass::Transient | ErrorClass::Unsupported) {
@@ -248,7 +262,7 @@ impl ProvisionJob {
                         }
                         let next_attempt = self.clock.now() + retry_after(class, attempt);
                         let failure = Failure { inputs: action.inputs, attempts: attempt, next_attempt };
-                        (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), action.kind.label())
+                        (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), None)
                     }
                 }
             }
@@ -272,7 +286,7 @@ fn label(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Applied(_) => "applied",
         Outcome::Failed(_) => "failed",
-        Outcome::Again => "gone",
+        Outcome::Again => "again",
         Outcome::Left => "left",
     }
 }

@@ -69,6 +69,10 @@ impl ProvisionJob {
         let now = self.clock.now();
         let (mut actions, mut confirmed, mut failures) = (Vec::new(), Vec::new(), Vec::new());
         for mut row in rows {
+            if progress.unsettled.contains(&row.person.id) {
+                progress.failed_until(now + super::APP_RETRY);
+                continue;
+            }
             if self.retry_failed {
                 row.failure = None;
             }
@@ -105,6 +109,9 @@ impl ProvisionJob {
     async fn resolve(&self, claim: &Claim, lookups: &Lookups, needs: &Needs, progress: &mut Progress) -> Result<(), Early> {
         let mut after: Option<PersonId> = None;
         loop {
+            if let Some(by) = self.stop.cause() {
+                return Err(Early::Stopped(by));
+            }
             let page = self.store.provision_actions(claim, Some(ActionClass::Creates), after, BATCH).await?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = Some(*last);

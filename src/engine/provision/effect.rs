@@ -7,7 +7,6 @@ use crate::{
     connector::{AppError, AttributeChange, Lookup},
     domain::{
         account::Record,
-        counts::ProvisionCounts,
         id::{AppId, PersonId},
         link::{Link, LinkState},
         provision_decision,
@@ -18,14 +17,30 @@ use crate::{
 
 /// What came of an action.
 pub(super) enum Effect {
-    /// It is done. What is counted and told is what was really done: an account that turned up at its creation was adopted.
-    Done { link: Box<Link>, counts: ProvisionCounts, label: &'static str },
+    /// It is done; `instead` is what was really done, if that is not what was planned: an account that turned up at its
+    /// creation was adopted.
+    Done { link: Box<Link>, instead: Option<ProvisionAction> },
     /// The account is gone in the app; it is looked up afresh by the next pass (TA-11).
     Gone { link: Box<Link> },
+    /// The account was made active, and what was to be written with that was not, or nobody knows. The next pass does the rest.
+    Activated { link: Box<Link>, error: AppError },
     /// It is not done, as far as anybody knows.
     Failed(AppError),
     /// An account turned up at its creation and cannot be taken over.
     Blocked(BlockReason),
+}
+
+/// How a write of several requests failed.
+struct Interrupted {
+    /// The account is active now, because of it.
+    activated: bool,
+    error: AppError,
+}
+
+impl From<AppError> for Interrupted {
+    fn from(error: AppError) -> Self {
+        Self { activated: false, error }
+    }
 }
 
 impl ProvisionJob {
@@ -41,22 +56,40 @@ impl ProvisionJob {
                 return self.create(claim, person, action, resource, before).await;
             }
             ProvisionKind::Adopt { app_id, changes, activate, .. } => self.take_over(app_id, changes, *activate).await,
-            ProvisionKind::Update { app_id, changes } => self.write(app_id, before, changes).await,
+            ProvisionKind::Update { app_id, changes } => self.write(app_id, before, changes).await.map_err(Interrupted::from),
             ProvisionKind::Reactivate { app_id, changes } => self.reactivate(app_id, before, changes).await,
-            ProvisionKind::Deactivate { app_id } => match self.connector.set_active(app_id, false).await {
-                Ok(()) | Err(AppError::NotFound) => Ok(None), // SC-9: 404 leaves a tombstone like any other removal
-                Err(error) => Err(error),
-            },
+            ProvisionKind::Deactivate { app_id } => {
+                self.connector.set_active(app_id, false).await.map(|()| None).map_err(Interrupted::from)
+            }
             ProvisionKind::Blocked { reason } => return Ok(Effect::Blocked(*reason)),
+        };
+        let outcome = match outcome {
+            Err(Interrupted { activated, error }) => match (self.witnessed(error).await, &action.kind) {
+                (AppError::NotFound, ProvisionKind::Deactivate { .. }) => Ok(None), // SC-9: a tombstone like any other
+                (error, _) => Err(Interrupted { activated, error }),
+            },
+            done => done,
         };
         Ok(match outcome {
             Ok(record) => done(person, action, before, record),
-            Err(AppError::NotFound) => match before {
+            Err(Interrupted { error: AppError::NotFound, .. }) => match before {
                 Some(link) => Effect::Gone { link: Box::new(Link { state: LinkState::EndedByAbsence, active: false, ..link.clone() }) },
                 None => Effect::Failed(AppError::NotFound),
             },
-            Err(error) => Effect::Failed(error),
+            Err(interrupted) => failed(person, action, before, interrupted),
         })
+    }
+
+    /// An account is gone only if the app is there to say so: a gateway that has lost the app answers 404, too.
+    async fn witnessed(&self, error: AppError) -> AppError {
+        match error {
+            AppError::NotFound => match self.connector.check().await {
+                Ok(()) => AppError::NotFound,
+                Err(AppError::NotFound) => AppError::NotScim("every address of the app answers 404"),
+                Err(error) => error,
+            },
+            error => error,
+        }
     }
 
     async fn create(
@@ -92,31 +125,45 @@ impl ProvisionJob {
         let found = provision_decision::resolve(someone, &need, &hits, &links, false, &self.rules);
         Ok(match &found.kind {
             ProvisionKind::Adopt { app_id, changes, activate, .. } => match self.take_over(app_id, changes, *activate).await {
-                Ok(record) => done(person, &found, before, record),
-                Err(error) => Effect::Failed(error),
+                Ok(record) => match done(person, &found, before, record) {
+                    Effect::Done { link, .. } => Effect::Done { link, instead: Some(found) },
+                    other => other,
+                },
+                Err(interrupted) => failed(person, &found, before, interrupted),
             },
             ProvisionKind::Blocked { reason } => Effect::Blocked(*reason),
             _ => Effect::Failed(error),
         })
     }
 
-    async fn take_over(&self, app_id: &AppId, changes: &Map<String, Value>, activate: bool) -> Result<Option<Record>, AppError> {
+    async fn take_over(&self, app_id: &AppId, changes: &Map<String, Value>, activate: bool) -> Result<Option<Record>, Interrupted> {
         if activate {
-            self.connector.set_active(app_id, true).await?;
+            self.activate(app_id).await?;
         }
-        match self.write(app_id, None, changes).await? {
-            Some(record) => Ok(Some(record)),
-            // What was taken over has to be known: whether it is active above all.
-            None => match self.connector.get(app_id).await? {
-                Lookup::Found(record) => Ok(Some(record)),
-                Lookup::Gone => Err(AppError::NotFound),
-            },
-        }
+        let taken = async {
+            match self.write(app_id, None, changes).await? {
+                Some(record) => Ok(Some(record)),
+                // What was taken over has to be known: whether it is active above all.
+                None => match self.connector.get(app_id).await? {
+                    Lookup::Found(record) => Ok(Some(record)),
+                    Lookup::Gone => Err(AppError::NotFound),
+                },
+            }
+        };
+        taken.await.map_err(|error| Interrupted { activated: activate, error })
     }
 
-    async fn reactivate(&self, app_id: &AppId, before: Option<&Link>, changes: &Map<String, Value>) -> Result<Option<Record>, AppError> {
-        self.connector.set_active(app_id, true).await?;
-        self.write(app_id, before, changes).await
+    async fn reactivate(&self, app_id: &AppId, before: Option<&Link>, changes: &Map<String, Value>) -> Result<Option<Record>, Interrupted> {
+        self.activate(app_id).await?;
+        self.write(app_id, before, changes).await.map_err(|error| Interrupted { activated: true, error })
+    }
+
+    /// An answer that is lost says nothing of the account: it is looked at (RL-5), lest it stay active without anybody knowing.
+    async fn activate(&self, app_id: &AppId) -> Result<(), Interrupted> {
+        let Err(error) = self.connector.set_active(app_id, true).await else { return Ok(()) };
+        let look = error.outcome_unknown() && self.stop.cause().is_none();
+        let activated = look && matches!(self.connector.get(app_id).await, Ok(Lookup::Found(record)) if record.active());
+        Err(Interrupted { activated, error })
     }
 
     async fn write(&self, app_id: &AppId, before: Option<&Link>, changes: &Map<String, Value>) -> Result<Option<Record>, AppError> {
@@ -152,9 +199,17 @@ impl ProvisionJob {
     }
 }
 
+fn failed(person: PersonId, action: &ProvisionAction, before: Option<&Link>, interrupted: Interrupted) -> Effect {
+    let Interrupted { activated, error } = interrupted;
+    match activated.then(|| provision_decision::link_after_activation(person, action, before, None)).flatten() {
+        Some(link) => Effect::Activated { link: Box::new(link), error },
+        None => Effect::Failed(error),
+    }
+}
+
 fn done(person: PersonId, action: &ProvisionAction, before: Option<&Link>, record: Option<Record>) -> Effect {
     match provision_decision::link_after(person, action, before, record.map(|record| record.resource)) {
-        Some(link) => Effect::Done { link: Box::new(link), counts: action.kind.counts(), label: action.kind.label() },
+        Some(link) => Effect::Done { link: Box::new(link), instead: None },
         None => Effect::Failed(AppError::NotScim("the answer to a create has no id")),
     }
 }

@@ -4,7 +4,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{Early, ProvisionJob};
 use crate::{
-    connector::{AppError, ListError, LookupAttribute},
+    connector::{AppError, ErrorClass, ListError, LookupAttribute},
     domain::{account::Record, id::PersonId, link::Link},
     store::{Claim, fold_key},
 };
@@ -88,11 +88,29 @@ impl ProvisionJob {
                 Ok(self.store.observed(claim, &folded).await?.into_iter().map(Some).collect())
             }
             Lookups::Filter => {
-                let lookups: Vec<_> = keys.iter().map(|(person, name)| self.find_by_filter(*person, name)).collect();
+                let lookups: Vec<_> = keys.iter().map(|(person, name)| self.found_or_unknown(*person, name)).collect();
                 stream::iter(lookups).buffered(self.connector.concurrency().max(1)).try_collect().await
             }
             Lookups::Impossible => Ok(vec![None; keys.len()]),
         }
+    }
+
+    /// One person's lookup that fails is one person's failure (RU-5).
+    async fn found_or_unknown(&self, person: PersonId, user_name: &str) -> Result<Option<Vec<Record>>, Early> {
+        match self.find_by_filter(person, user_name).await {
+            Err(Early::App(error)) => self.unless_the_app_fails(error).await.map(|_| None),
+            found => found,
+        }
+    }
+
+    /// Whose failure is it? What fails while the app answers otherwise is this request's alone, and is given back.
+    pub(super) async fn unless_the_app_fails(&self, error: AppError) -> Result<AppError, Early> {
+        let fails = match (&error, error.class()) {
+            (AppError::Forbidden, _) => self.connector.check().await.is_err(),
+            (_, ErrorClass::Auth | ErrorClass::RateLimited) => true,
+            _ => self.connector.check().await.is_err(),
+        };
+        if fails { Err(Early::App(error)) } else { Ok(error) }
     }
 
     /// SC-4: by `externalId`, then by username. `None` if the app's filters have turned out not to be trustworthy.

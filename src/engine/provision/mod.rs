@@ -1,6 +1,9 @@
 //! A provisioning pass: settle, decide, look up, guard, apply. Level-triggered: desired × links, every time (RU-3).
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -74,6 +77,8 @@ struct Progress {
     /// People who failed in this pass or wait for their next attempt.
     failed: u64,
     next_attempt: Option<Timestamp>,
+    /// Whom an interrupted pass has left in the dark; they wait until that can be settled.
+    unsettled: HashSet<PersonId>,
     /// How often each person has failed in a row; only those who have.
     attempts: HashMap<PersonId, (ShortHash, u32)>,
 }
@@ -132,10 +137,8 @@ impl ProvisionJob {
     }
 
     async fn carry_out(&self, claim: &Claim, report: &mut ProvisionReport) -> Result<ProvisionEnd, Early> {
-        if self.mode == Mode::Enforce {
-            self.settle(claim).await?;
-        }
-        let mut progress = Progress::default();
+        let unsettled = if self.mode == Mode::Enforce { self.settle(claim).await? } else { HashSet::new() };
+        let mut progress = Progress { unsettled, ..Progress::default() };
         self.decide(claim, &mut progress).await?;
         report.plan = self.store.provision_counts(claim).await?;
         report.plan.unchanged = progress.unchanged;

@@ -1,5 +1,7 @@
 //! Settle: what a process that died has left open is found out by looking, before anything is sent again (RU-2).
 
+use std::collections::HashSet;
+
 use super::{Early, ProvisionJob, lookup::Lookups};
 use crate::{
     connector::AppError,
@@ -14,10 +16,12 @@ use crate::{
 };
 
 impl ProvisionJob {
-    pub(super) async fn settle(&self, claim: &Claim) -> Result<(), Early> {
+    /// Whom nothing could be found out about is left open, is told of, and gets nothing from this pass.
+    pub(super) async fn settle(&self, claim: &Claim) -> Result<HashSet<PersonId>, Early> {
         let open = self.store.unsettled_intents(claim).await?;
+        let mut unsettled = HashSet::new();
         if open.is_empty() {
-            return Ok(());
+            return Ok(unsettled);
         }
         tracing::info!(integration = %claim.integration, intents = open.len(), "settling what an interrupted pass has left open");
         let creations = open.iter().filter(|(_, intent)| creation(&intent.action).is_some()).count() as u64;
@@ -30,13 +34,22 @@ impl ProvisionJob {
             if let Some(by) = self.stop.cause() {
                 return Err(Early::Stopped(by));
             }
-            let result = match creation(&intent.action) {
-                Some(user_name) => self.settle_creation(claim, lookups, intent.person, &intent.action, user_name).await?,
-                None => self.settle_change(claim, intent.person, &intent.action).await?,
+            let settled = match creation(&intent.action) {
+                Some(user_name) => self.settle_creation(claim, lookups, intent.person, &intent.action, user_name).await,
+                None => self.settle_change(claim, intent.person, &intent.action).await,
+            };
+            let result = match settled {
+                Ok(result) => result,
+                Err(Early::App(error)) => {
+                    self.unless_the_app_fails(error).await?;
+                    unsettled.insert(intent.person);
+                    continue;
+                }
+                Err(early) => return Err(early),
             };
             self.store.close_intents(claim, &[(id, result)], self.clock.now()).await?;
         }
-        Ok(())
+        Ok(unsettled)
     }
 
     async fn settle_creation(
@@ -47,7 +60,11 @@ impl ProvisionJob {
         action: &ProvisionAction,
         user_name: &str,
     ) -> Result<IntentResult, Early> {
-        let found = self.accounts_of(claim, &lookups, &[(person, user_name)]).await?.into_iter().next().flatten().unwrap_or_default();
+        let found = match lookups {
+            Lookups::Filter => self.find_by_filter(person, user_name).await?,
+            _ => self.accounts_of(claim, &lookups, &[(person, user_name)]).await?.into_iter().next().flatten(),
+        };
+        let found = found.unwrap_or_default();
         let external_id = person.to_string();
         let ours: Vec<Record> = found.into_iter().filter(|record| record.external_id() == Some(external_id.as_str())).collect();
         Ok(match ours.as_slice() {
@@ -66,6 +83,11 @@ impl ProvisionJob {
         match self.took_effect(action, app_id).await {
             Ok(Some((true, record))) => {
                 let link = provision_decision::link_after(person, action, before.as_ref(), Some(record.resource));
+                Ok(link.map_or(IntentResult::Void, |link| IntentResult::Done { link: Box::new(link) }))
+            }
+            // Between two requests: an account that is active is somebody's, or nobody would ever take it away again.
+            Ok(Some((false, record))) if record.active() => {
+                let link = provision_decision::link_after_activation(person, action, before.as_ref(), Some(record.resource));
                 Ok(link.map_or(IntentResult::Void, |link| IntentResult::Done { link: Box::new(link) }))
             }
             Ok(Some((false, _)) | None) | Err(AppError::NotFound) => Ok(IntentResult::Void),

@@ -107,6 +107,22 @@ pub(crate) async fn a_finished_import_is_found_and_its_plan_stays(fixture: &impl
     assert!(store.import_actions(&claim, None, 9).await.unwrap().is_empty());
 }
 
+pub(crate) async fn an_import_that_will_not_run_ends_without_a_claim(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let hr = key("hr");
+    let interrupted = store.claim(&hr, Direction::ToDirectory, "interrupted", at(1)).await.unwrap();
+    let under_way = store.claim(&hr, Direction::ToDirectory, "under-way", at(2)).await.unwrap();
+    let replaced = ImportReport::replaced(at(3));
+    for object in ["interrupted", "never-began"] {
+        store.end_import(&hr, object, &replaced).await.unwrap();
+        assert_eq!(store.import_run(object).await.unwrap().unwrap().report, Some(replaced.clone()), "{object}");
+    }
+    assert_eq!(store.import_run("interrupted").await.unwrap().unwrap().run, interrupted.run);
+    let report = import_report(ImportCounts::default(), 4);
+    store.finish_import(&under_way, &report).await.expect("the other run has kept its claim");
+    assert_eq!(store.import_run("under-way").await.unwrap().unwrap().report, Some(report));
+}
+
 pub(crate) async fn only_the_last_finished_pass_is_remembered(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let app = key("app");

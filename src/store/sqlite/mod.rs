@@ -108,6 +108,14 @@ impl Store for SqliteStore {
         self.find_last_pass(integration, object).await
     }
 
+    async fn intents_open(&self) -> Result<u64> {
+        self.count_intents().await
+    }
+
+    async fn end_import(&self, integration: &IntegrationKey, object: &str, report: &ImportReport) -> Result<()> {
+        self.store_import_end(integration, object, report).await
+    }
+
     async fn finish_import(&self, claim: &Claim, report: &ImportReport) -> Result<()> {
         self.store_import_report(claim, report).await
     }

@@ -110,6 +110,21 @@ impl SqliteStore {
         self.drop_listing(claim).await
     }
 
+    pub(super) async fn store_import_end(&self, integration: &IntegrationKey, object: &str, report: &ImportReport) -> Result<()> {
+        let mut write = self.write().await?;
+        let scope = scope::find_or_add(&mut write, integration).await?;
+        let run = match unfinished_import(&mut write, scope, Direction::ToDirectory, object).await? {
+            Some(run) => run,
+            None => new_run(&mut write, scope, Direction::ToDirectory, object, report.finished).await?,
+        };
+        sqlx::query("UPDATE run SET report = ?1 WHERE id = ?2")
+            .bind(rows::to_json(report, "run.report")?)
+            .bind(run.0)
+            .execute(&mut *write)
+            .await?;
+        write.commit().await
+    }
+
     pub(super) async fn store_pass_report(&self, claim: &Claim, report: &ProvisionReport, inputs: ShortHash) -> Result<()> {
         // Passes come by the hour and only the last one is asked for.
         const DROP_OLDER: &str = "DELETE FROM run WHERE integration = ?1 AND direction = ?2 AND id < ?3
@@ -144,6 +159,11 @@ impl SqliteStore {
         sqlx::query("UPDATE integration SET source = ?1 WHERE id = ?2").bind(enabled).bind(scope.integration).execute(&mut *write).await?;
         raise_revision(&mut write, scope).await?;
         write.commit().await
+    }
+
+    pub(super) async fn count_intents(&self) -> Result<u64> {
+        let open = sqlx::query_scalar("SELECT count(*) FROM intent").fetch_one(&self.connections.readers).await?;
+        Ok(rows::count(open))
     }
 
     pub(super) async fn find_revision(&self, organisation: &Organisation) -> Result<i64> {
