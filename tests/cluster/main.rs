@@ -11,8 +11,11 @@ mod main_job;
 mod many;
 mod operator;
 mod privacy;
+mod rest;
 #[path = "../support/samples.rs"]
 mod samples;
 mod scim;
+#[path = "../support/scripted_app/mod.rs"]
+mod scripted_app;
 mod support;
 mod world;
