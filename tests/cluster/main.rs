@@ -20,8 +20,8 @@ mod rivals;
 #[path = "../support/samples.rs"]
 mod samples;
 mod scim;
-mod secrets;
 #[path = "../support/scripted_app/mod.rs"]
 mod scripted_app;
+mod secrets;
 mod support;
 mod world;
