@@ -143,7 +143,7 @@ async fn converge(order: &[Part], hr: &ScriptedApp) -> End {
     }
     for kind in KINDS {
         for object in world.list(kind).await {
-            world.until(kind, object["metadata"]["name"].as_str().unwrap(), "Ready", "True", "Succeeded").await;
+            world.until(kind, object["metadata"]["name"].as_str().unwrap(), "Ready", "True", "*").await;
         }
     }
     assert_eq!(world.list("ImportRun").await.len(), 1, "{order:?}: the import that was asked for with the schedule");
