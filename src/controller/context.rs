@@ -46,6 +46,8 @@ pub(crate) struct Checked {
     pub(crate) settings: ShortHash,
     pub(crate) at: jiff::Timestamp,
     pub(crate) failures: u32,
+    /// The last `requested-at` text that it, or one before it, was made for.
+    pub(crate) request: Option<String>,
 }
 
 /// An import or a pass, and when it ended.

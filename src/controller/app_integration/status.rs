@@ -156,7 +156,13 @@ mod tests {
         });
         let integration = AppIntegration::new("chat", serde_json::from_value(spec).unwrap());
         let found = Found { ca: None, accounts: AccountCounts::default() };
-        let checked = Checked { report: CheckReport { result }, settings: ShortHash::of(&[]), at: Timestamp::UNIX_EPOCH, failures: 100 };
+        let checked = Checked {
+            report: CheckReport { result },
+            settings: ShortHash::of(&[]),
+            at: Timestamp::UNIX_EPOCH,
+            failures: 100,
+            request: None,
+        };
         let check = Check { last: Some(Arc::new(checked)), request: None };
         let next = run(&integration, &found, &check, Timestamp::UNIX_EPOCH).outcome.next_visit();
         (0..10_000).map(|number| jittered(next, &format!("uid-{number}"))).max().unwrap()
