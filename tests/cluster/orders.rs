@@ -166,9 +166,8 @@ async fn converge(order: &[Part], hr: &ScriptedApp) -> End {
         let counted = ["hr", "chat"].iter().all(|name| end.accounts[*name]["linked"] == PEOPLE);
         let says = |name: &str, word: [&str; 3]| end.conditions[name].contains(&word.map(str::to_owned));
         let settled = end.conditions.keys().all(|name| name.starts_with("ImportRun/") || says(name, ["Ready", "True", "Succeeded"]));
-        (counted && settled && says("ImportSchedule/hr", ["LastRunSucceeded", "True", "NothingToDo"]))
-            .then(|| end.clone())
-            .ok_or(format!("{end:#?}"))
+        let over = [["Scheduled", "True", "NextRunPlanned"], ["LastRunSucceeded", "True", "NothingToDo"]];
+        (counted && settled && over.into_iter().all(|word| says("ImportSchedule/hr", word))).then(|| end.clone()).ok_or(format!("{end:#?}"))
     })
     .await
 }
