@@ -10,6 +10,7 @@ use kube::{
     core::DeserializeGuard,
     runtime::{events::Recorder, reflector::Store as Cache},
 };
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -53,6 +54,8 @@ pub(crate) struct Checked {
     pub(crate) settings: ShortHash,
     pub(crate) at: jiff::Timestamp,
     pub(crate) failures: u32,
+    /// The last `requested-at` text that it, or one before it, was made for.
+    pub(crate) request: Option<String>,
 }
 
 /// An import or a pass, and when it ended.
@@ -100,6 +103,8 @@ pub(crate) struct Context {
     pub(crate) metrics: Metrics,
     pub(crate) recorder: Recorder,
     pub(crate) backoff: Backoff,
+    /// One permit for each reconcile that may run.
+    pub(crate) turns: Semaphore,
     pub(crate) require_secret_consent: bool,
     pub(crate) checks: Jobs<JobKey, Checked>,
     pub(crate) imports: Jobs<JobKey, Ended<ImportReport>>,

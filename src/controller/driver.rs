@@ -34,8 +34,8 @@ use crate::{
     },
 };
 
-/// Reconciles of one kind that run at once (D7); kube's own default is unbounded.
-const CONCURRENCY: u16 = 16;
+/// Reconciles that run at once, of all kinds together (D7); kube's own default is unbounded.
+pub(crate) const CONCURRENCY: u16 = 16;
 /// The longest reconcile. Nothing in one waits for an app, so what takes longer hangs.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -151,6 +151,8 @@ where
         if object.meta().deletion_timestamp.is_some() {
             return Action::await_change();
         }
+        // In the order in which they come, so that no kind keeps the others waiting. The semaphore is never closed.
+        let _turn = cx.turns.acquire().await;
         let started = tokio::time::Instant::now();
         let result = tokio::time::timeout(DEADLINE, complete(&object, &cx, reconcile, written)).await.unwrap_or(Err(Error::Deadline));
         cx.metrics.reconcile_seconds.get_or_create(&KindLabels { kind: K::KIND }).observe(started.elapsed().as_secs_f64());

@@ -11,7 +11,7 @@ use kube::{
     Client,
     runtime::events::{Recorder, Reporter},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -99,6 +99,7 @@ pub async fn run(parts: Parts) {
         clock,
         metrics,
         backoff: Backoff::default(),
+        turns: Semaphore::new(usize::from(driver::CONCURRENCY)),
         require_secret_consent,
         checks: Jobs::new(CHECKS_AT_ONCE, JobKey::same_app, finished.clone()),
         imports: Jobs::new(max_concurrent_runs, JobKey::same_app, finished.clone()),

@@ -8,7 +8,10 @@ use kube::{
 use serde_json::json;
 
 use super::{aged::Aged, context::Context, driver, driver::Error, kind::Kind};
-use crate::api::names::{FIELD_MANAGER, GROUP, VERSION};
+use crate::api::{
+    ConditionType,
+    names::{FIELD_MANAGER, GROUP, VERSION},
+};
 
 /// Statuses that were written and that the cache may not show yet. Without them a second visit would take the old status for
 /// the present one, and move a transition time for nothing.
@@ -43,9 +46,21 @@ impl<S: Clone> Written<S> {
     }
 }
 
+/// Does the object show this status? Conditions that others have put beside ours are theirs: they are no difference (D2).
+fn shows<K: Kind>(object: &K, status: &K::Status) -> bool {
+    let Some(shown) = object.status() else { return false };
+    let ours = K::conditions(shown).iter().filter(|condition| ConditionType::parse(&condition.type_).is_some());
+    if !ours.eq(K::conditions(status)) {
+        return false;
+    }
+    let mut beside_others = status.clone();
+    K::complete(&mut beside_others, object.meta().generation.unwrap_or_default(), K::conditions(shown).to_vec());
+    *shown == beside_others
+}
+
 /// Writes the status if it differs from what the object shows. `false`: nothing was written.
 pub(crate) async fn write<K: Kind>(object: &K, status: &K::Status, written: &Written<K::Status>, cx: &Context) -> Result<bool, Error> {
-    if object.status() == Some(status) {
+    if shows(object, status) {
         return Ok(false);
     }
     // With the UID an object that has vanished answers 409 and does not come back.

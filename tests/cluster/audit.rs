@@ -8,6 +8,8 @@ use std::{
 
 use serde_json::Value;
 
+use crate::operator::USER;
+
 fn path() -> PathBuf {
     let folder = env::var_os("JOINERY_CONTROLPLANE_DIR").expect("JOINERY_CONTROLPLANE_DIR, which `make test` sets");
     PathBuf::from(folder).join("audit.log")
@@ -27,4 +29,19 @@ pub fn of(user: &str, from: u64) -> Vec<Value> {
     let ours = text.lines().filter(|line| line.contains(user));
     // The last line may be half written.
     ours.filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter(|entry| entry["user"]["username"] == user).collect()
+}
+
+/// What the operator asked for in a namespace from this place on, watches apart.
+pub fn requests(namespace: &str, from: u64) -> Vec<Value> {
+    let ours = |entry: &Value| entry["objectRef"]["namespace"] == namespace && entry["verb"] != "watch";
+    of(USER, from).into_iter().filter(ours).collect()
+}
+
+/// What the operator wrote in a namespace from this place on, events included.
+pub fn writes(namespace: &str, from: u64) -> Vec<Value> {
+    requests(namespace, from).into_iter().filter(is_write).collect()
+}
+
+pub fn is_write(request: &Value) -> bool {
+    !matches!(request["verb"].as_str(), Some("get" | "list" | "watch"))
 }

@@ -1,7 +1,9 @@
 //! Tests against a real Kubernetes API server, which `make test` starts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
 
+mod answers;
 mod audit;
+mod bounds;
 #[allow(dead_code, reason = "the contract tests read the rest")]
 #[path = "../support/cases.rs"]
 mod cases;
@@ -11,11 +13,16 @@ mod failures;
 mod main_job;
 mod many;
 mod operator;
+mod orders;
+mod ownership;
 mod privacy;
+mod rest;
+mod rivals;
 #[path = "../support/samples.rs"]
 mod samples;
 mod scim;
 #[path = "../support/scripted_app/mod.rs"]
 mod scripted_app;
+mod secrets;
 mod support;
 mod world;

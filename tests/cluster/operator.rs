@@ -42,9 +42,11 @@ struct Gate {
     /// Outlives the process: the next one goes on with the same store, as after a restart.
     home: Option<Arc<TempDir>>,
     starts: usize,
+    /// Tests that wait for a restart: until it has happened nobody joins.
+    restarts: usize,
 }
 
-static GATE: Mutex<Gate> = Mutex::new(Gate { without: 0, with: 0, phase: Phase::Stopped, home: None, starts: 0 });
+static GATE: Mutex<Gate> = Mutex::new(Gate { without: 0, with: 0, phase: Phase::Stopped, home: None, starts: 0, restarts: 0 });
 
 fn gate() -> MutexGuard<'static, Gate> {
     GATE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -87,6 +89,7 @@ enum Turn {
 fn turn() -> Turn {
     let mut gate = gate();
     match &gate.phase {
+        _ if gate.restarts > 0 => Turn::Wait,
         Phase::Running(process) => {
             let process = Arc::clone(process);
             gate.with += 1;
@@ -129,6 +132,31 @@ impl Operator {
                 }
             }
         }
+    }
+
+    /// Waits until no other test needs the running operator, ends it and starts it anew with the same store.
+    pub async fn restarted(self, client: &Client) -> Self {
+        gate().restarts += 1;
+        drop(self);
+        let deadline = Instant::now() + TURN;
+        loop {
+            {
+                let mut gate = gate();
+                if matches!(gate.phase, Phase::Stopped) || Instant::now() >= deadline {
+                    gate.restarts -= 1;
+                    break;
+                }
+            }
+            tokio::time::sleep(TICK).await;
+        }
+        assert!(Instant::now() < deadline, "the tests that need the running operator do not end");
+        Self::running(client).await
+    }
+
+    /// The path and the bytes of every file that it keeps: the store, its logs.
+    pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let files = fs::read_dir(self.0.home.path()).expect("the operator's folder").map(|file| file.expect("a file").path());
+        files.map(|path| (path.clone(), fs::read(path).expect("a readable file"))).collect()
     }
 
     /// What it has logged, in this and earlier starts.

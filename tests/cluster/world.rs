@@ -42,7 +42,13 @@ impl World {
 
     /// Applies an object of one of our kinds.
     pub async fn apply(&self, kind: &str, name: &str, spec: Value) {
-        let object = json!({"apiVersion": "joinery.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+        self.apply_annotated(kind, name, json!({}), spec).await;
+    }
+
+    /// Applies an object of one of our kinds with these annotations.
+    pub async fn apply_annotated(&self, kind: &str, name: &str, annotations: Value, spec: Value) {
+        let metadata = json!({"name": name, "annotations": annotations});
+        let object = json!({"apiVersion": "joinery.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec});
         let parameters = PatchParams::apply("tests").force();
         self.api(kind).patch(name, &parameters, &Patch::Apply(&object)).await.unwrap_or_else(|error| panic!("{kind} {name}: {error}"));
     }
@@ -122,12 +128,7 @@ impl World {
         self.integration(name, base_url, secret, "Enforce").await;
         let of = json!({"name": name});
         self.apply("AttributeMapping", name, json!({"integrationRef": of, "preset": "SCIMCore"})).await;
-        let policy = json!({"integrationRef": of, "toDirectory": {
-            "usernameFormat": "app.userName",
-            "confirmation": {"exactMatches": "Automatic", "newUsers": "Automatic", "activateNewUsers": true},
-            "sourcing": {"enabled": true},
-        }});
-        self.apply("ProvisioningPolicy", name, policy).await;
+        self.apply("ProvisioningPolicy", name, source_of_people(name)).await;
         self.apply("ImportSchedule", name, json!({"integrationRef": of, "full": {"schedule": NEVER}})).await;
         for kind in ["AppIntegration", "AttributeMapping", "ProvisioningPolicy", "ImportSchedule"] {
             self.until(kind, name, "Ready", "True", "*").await;
@@ -151,6 +152,15 @@ pub fn everybody(integration: &str) -> Value {
     json!({"integrationRef": {"name": integration}, "toApp": {
         "createUsers": true, "updateUserAttributes": true, "deactivateUsers": true,
         "assignments": [{"name": "everybody", "where": "true"}],
+    }})
+}
+
+/// A policy by which everybody in the app becomes a person.
+pub fn source_of_people(integration: &str) -> Value {
+    json!({"integrationRef": {"name": integration}, "toDirectory": {
+        "usernameFormat": "app.userName",
+        "confirmation": {"exactMatches": "Automatic", "newUsers": "Automatic", "activateNewUsers": true},
+        "sourcing": {"enabled": true},
     }})
 }
 

@@ -27,7 +27,7 @@ use kube::ResourceExt as _;
 pub(super) struct Check {
     /// The last result for the present spec, Secret and request; `None`: it is being found out.
     pub(super) last: Option<Arc<Checked>>,
-    /// Is the `requested-at` text among what the last result is for?
+    /// The `requested-at` text that the last result was made for.
     pub(super) request: Option<String>,
 }
 
@@ -35,7 +35,7 @@ const FIRST_RETRY: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Context>) -> Result<Check, Error> {
-    let request = names::request(&integration.metadata);
+    let request = request(integration);
     let secret = valid.connection.credentials.refresh().await;
     let secret = match secret {
         Ok(version) => version,
@@ -44,24 +44,33 @@ pub(super) async fn run(integration: &AppIntegration, valid: &Valid, cx: &Arc<Co
         Err(error) => error.to_string(),
     };
     // A check writes nothing: there are no terms that it could offend.
-    let inputs = Inputs { fingerprint: ShortHash::of_json(&(valid.settings, &secret, &request)), terms: ShortHash::of(&[]) };
+    let inputs = Inputs { fingerprint: ShortHash::of_json(&(valid.settings, &secret)), terms: ShortHash::of(&[]) };
     let key = JobKey { uid: integration.uid().unwrap_or_default(), integration: valid.key.clone() };
     let interval = Duration::from_secs(u64::try_from(integration.spec.credentials_check_interval_seconds).unwrap_or(HOUR.as_secs()));
     let now = cx.clock.now();
     let polled = cx.checks.poll(
         &key,
         inputs,
-        |checked| now >= next_check(checked, interval),
+        |checked| now >= next_check(checked, interval) || request.is_some() && checked.request != request,
         |_stop| {
-            let failures = cx.checks.last(&key).map_or(0, |last| last.failures);
-            carry_out(Arc::clone(cx), valid, failures)
+            let last = cx.checks.last(&key);
+            let failures = last.as_ref().map_or(0, |last| last.failures);
+            let request = request.clone().or_else(|| last.and_then(|last| last.request.clone()));
+            carry_out(Arc::clone(cx), valid, failures, request)
         },
     );
     Ok(match polled {
         Polled::Running(last) => Check { last, request: None },
-        Polled::Done(last) => Check { last: Some(last), request },
+        Polled::Done(last) => Check { request: last.request.clone(), last: Some(last) },
         Polled::Behind(_former) => Check { last: None, request: None },
     })
+}
+
+/// What is asked for and was not done yet. An annotation that is taken away asks for nothing, and one that comes back with the
+/// text that was done last neither (B8).
+fn request(integration: &AppIntegration) -> Option<String> {
+    let done = integration.status.as_ref().and_then(|status| status.last_handled_request.as_ref());
+    names::request(&integration.metadata).filter(|text| Some(text) != done)
 }
 
 /// Shows in the metrics what the status shows.
@@ -71,12 +80,12 @@ pub(super) fn show(key: &IntegrationKey, accounts: AccountCounts, cx: &Context) 
     }
 }
 
-fn carry_out(cx: Arc<Context>, valid: &Valid, failures: u32) -> impl Future<Output = Checked> + Send + use<> {
+fn carry_out(cx: Arc<Context>, valid: &Valid, failures: u32, request: Option<String>) -> impl Future<Output = Checked> + Send + use<> {
     let (connector, settings) = (Arc::clone(&valid.connection.connector), valid.settings);
     async move {
         let report = check::run(connector.as_ref()).await;
         let failures = if report.result.is_ok() { 0 } else { failures.saturating_add(1) };
-        Checked { report, settings, at: cx.clock.now(), failures }
+        Checked { report, settings, at: cx.clock.now(), failures, request }
     }
 }
 

@@ -26,9 +26,10 @@ use crate::{
     store::AccountCounts,
 };
 
-/// The Secret is read again so often while something is wrong, and so often otherwise (H7).
-const WHILE_FAILING: Duration = Duration::from_secs(60);
-const AT_REST: Duration = Duration::from_secs(300);
+/// The Secret is read again so often while something is wrong, and so often otherwise: with the tenth that a visit may be
+/// later, within the minute and the five minutes of H7.
+const WHILE_FAILING: Duration = Duration::from_secs(54);
+const AT_REST: Duration = Duration::from_secs(270);
 
 pub(super) fn invalid(integration: &AppIntegration, found: &Found, refusal: Refusal) -> Visit<AppIntegrationStatus> {
     let Refusal { reason, message } = refusal;
@@ -131,4 +132,51 @@ fn shown(capabilities: &Capabilities) -> CapabilitiesStatus {
     let is_name = |name: &String| name.len() <= 64 && !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric());
     let resource_types = resource_types.into_iter().filter(is_name).take(RESOURCE_TYPES).collect();
     CapabilitiesStatus { patch, bulk, filter, etag, cursor_paging, resource_types, schema_digest }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        controller::{backoff::jittered, context::Checked},
+        domain::hash::ShortHash,
+        engine::check::CheckReport,
+    };
+
+    /// When the latest of many objects is visited again after a check with this result.
+    fn latest_visit(result: Result<Capabilities, AppError>) -> Duration {
+        let spec = json!({
+            "connector": {"scim": {"baseURL": "https://chat.example.com/v2"}},
+            "authentication": {"bearerToken": {"secretRef": {"name": "chat", "key": "token"}}},
+            "credentialsCheckIntervalSeconds": 86_400,
+        });
+        let integration = AppIntegration::new("chat", serde_json::from_value(spec).unwrap());
+        let found = Found { ca: None, accounts: AccountCounts::default() };
+        let checked = Checked {
+            report: CheckReport { result },
+            settings: ShortHash::of(&[]),
+            at: Timestamp::UNIX_EPOCH,
+            failures: 100,
+            request: None,
+        };
+        let check = Check { last: Some(Arc::new(checked)), request: None };
+        let next = run(&integration, &found, &check, Timestamp::UNIX_EPOCH).outcome.next_visit();
+        (0..10_000).map(|number| jittered(next, &format!("uid-{number}"))).max().unwrap()
+    }
+
+    #[test]
+    fn h7_a_secret_is_read_again_within_a_minute_while_failing_and_five_otherwise() {
+        let missing = CredentialError::SecretNotFound { secret: "chat".into() };
+        for error in
+            [missing.into(), AppError::Unauthorized, AppError::Forbidden, AppError::Unreachable("refused"), AppError::ServerFailed(500)]
+        {
+            let why = error.to_string();
+            assert!(latest_visit(Err(error)) <= Duration::from_secs(60), "{why}");
+        }
+        assert!(latest_visit(Ok(Capabilities::default())) <= Duration::from_secs(300));
+    }
 }

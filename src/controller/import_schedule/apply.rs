@@ -14,7 +14,7 @@ use crate::{
         ImportRun, ImportRunSpec, ImportSchedule, ImportScheduleSpec,
         conditions::Status,
         import_run::ImportType,
-        names::{INTEGRATION_LABEL, REQUESTED_AT, SCHEDULE_LABEL},
+        names::{FIELD_MANAGER, INTEGRATION_LABEL, REQUESTED_AT, SCHEDULE_LABEL},
     },
     controller::{
         context::{Context, JobKey},
@@ -51,8 +51,10 @@ pub(super) async fn run(schedule: &ImportSchedule, found: &Found, decision: Sche
     if let Some(slot) = start {
         let run = child(schedule, slot, found.request.clone());
         let api: Api<ImportRun> = Api::namespaced(cx.client.clone(), &schedule.namespace().unwrap_or_default());
+        // Without a name of ours the API server would note the client library's as the owner of the fields (D8).
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         // 409: a second try, never a second import.
-        match api.create(&PostParams::default(), &run).await {
+        match api.create(&params, &run).await {
             Ok(_) => done.started = Some(run.name_any()),
             Err(kube::Error::Api(answer)) if answer.code == 409 => {}
             Err(error) => return Err(Error::kube("create an ImportRun")(error)),
