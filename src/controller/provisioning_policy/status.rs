@@ -45,9 +45,9 @@ pub(super) fn obstacle(policy: &ProvisioningPolicy, obstacle: Obstacle) -> Visit
             let condition = accepted(Status::False, Reason::InvalidSpec, &message);
             (Outcome::invalid(Reason::InvalidSpec, message), condition)
         }
-        Obstacle::AppNotReady { message } => {
+        Obstacle::AppNotReady { reason, message } => {
             let condition = accepted(Status::True, Reason::Succeeded, "the policy counts for its integration");
-            (Outcome::Waiting { reason: Reason::IntegrationNotReady, message, after: WAITING }, condition)
+            (Outcome::Waiting { reason, message, after: WAITING }, condition)
         }
         Obstacle::AppUnknown => {
             let condition = accepted(Status::True, Reason::Succeeded, "the policy counts for its integration");
