@@ -6,13 +6,25 @@ mod audit;
 #[path = "../support/cases.rs"]
 mod cases;
 mod crds;
+mod deletion;
+#[path = "../support/dice.rs"]
+mod dice;
+mod directory;
 mod failures;
+mod golden;
+mod legal;
+mod lifecycle;
 mod main_job;
 mod many;
 mod operator;
+mod plane;
 mod privacy;
 #[path = "../support/samples.rs"]
 mod samples;
 mod scim;
+#[path = "../support/scripted_app/mod.rs"]
+mod scripted_app;
+mod state_table;
 mod support;
+mod tenancy;
 mod world;

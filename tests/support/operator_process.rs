@@ -101,7 +101,7 @@ pub fn store(folder: &Path) -> PathBuf {
 
 /// The address of the health server, as the log names it.
 fn address(log: &str) -> Option<String> {
-    log.lines().find_map(|line| serde_json::from_str::<Value>(line).ok()?["fields"]["address"].as_str().map(str::to_owned))
+    log.lines().find_map(|line| serde_json::from_str::<Value>(line).ok()?["address"].as_str().map(str::to_owned))
 }
 
 pub async fn get(address: &str, path: &str) -> Option<(u16, String)> {
