@@ -25,7 +25,7 @@ pub(crate) enum App {
     NotReady {
         /// What it says itself, or that it is not there.
         message: String,
-        /// Its own reason.
+        /// Why those wait who refer to it. Its own reason may ask somebody to act, on it and not on them (operations.md §3).
         reason: Reason,
     },
 }
@@ -76,7 +76,8 @@ pub(crate) fn find(namespace: &str, name: &str, cx: &Context) -> App {
     let (settings, connection) = match current {
         Some(Ok(connected)) => connected,
         Some(Err(Refusal { reason, message })) => {
-            return App::NotReady { message: format!("the AppIntegration `{name}` is not ready ({reason}): {message}"), reason };
+            let message = format!("the AppIntegration `{name}` is not ready ({reason}): {message}");
+            return App::NotReady { message, reason: Reason::IntegrationNotReady };
         }
         None => return App::Unknown,
     };
@@ -88,7 +89,8 @@ pub(crate) fn find(namespace: &str, name: &str, cx: &Context) -> App {
         Ok(_) => App::Ready(Arc::new(Usable { integration, connection, settings })),
         Err(error) => {
             let reason = reasons::of_app(error);
-            App::NotReady { message: format!("the AppIntegration `{name}` is not ready ({reason}): {error}"), reason }
+            let message = format!("the AppIntegration `{name}` is not ready ({reason}): {error}");
+            App::NotReady { message, reason: Reason::IntegrationNotReady }
         }
     }
 }

@@ -67,7 +67,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, body: &str) {
     let _gone = stream.shutdown().await;
 }
 
-fn self_signed() -> TlsAcceptor {
+pub fn self_signed() -> TlsAcceptor {
     let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -8,13 +8,21 @@ mod bounds;
 #[path = "../support/cases.rs"]
 mod cases;
 mod crds;
+mod deletion;
+#[path = "../support/dice.rs"]
+mod dice;
+mod directory;
 mod edits;
 mod failures;
+mod golden;
+mod legal;
+mod lifecycle;
 mod main_job;
 mod many;
 mod operator;
 mod orders;
 mod ownership;
+mod plane;
 mod privacy;
 mod rest;
 mod rivals;
@@ -24,5 +32,7 @@ mod scim;
 #[path = "../support/scripted_app/mod.rs"]
 mod scripted_app;
 mod secrets;
+mod state_table;
 mod support;
+mod tenancy;
 mod world;

@@ -31,7 +31,7 @@ async fn the_sample_applies_unchanged_and_the_main_job_runs() {
     let local = [person("person.000@corp.example", "Old", "Name"), person("local.000@corp.example", "Lo", "Cal")];
     let hr = Scim::with_seed("hr-demo-token", 18081, &people).await;
     let chat = Scim::with_seed("chat-demo-token", 18082, &local).await;
-    let world = World { namespace: "acme".to_owned(), ..World::new("samples").await };
+    let world = World::named("acme").await;
     for (file, _) in crate::samples::files() {
         support::apply_file(&world.client, &file).await;
     }

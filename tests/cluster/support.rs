@@ -15,6 +15,9 @@ use kube::{
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
+#[path = "../support/operator_process.rs"]
+pub mod operator_process;
+
 /// How long anything may take that normally takes milliseconds.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -43,8 +46,17 @@ pub async fn client() -> Client {
         std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty()),
         "these tests need a Kubernetes API server and KUBECONFIG pointing to it: run `make test`, which starts one"
     );
-    let kubeconfig = Kubeconfig::from_env().expect("a readable KUBECONFIG").expect("KUBECONFIG is set");
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a usable KUBECONFIG");
+    client_of(admin()).await
+}
+
+/// The administrator's kubeconfig.
+pub fn admin() -> Kubeconfig {
+    Kubeconfig::from_env().expect("a readable KUBECONFIG").expect("KUBECONFIG is set")
+}
+
+/// A client for the API server that this kubeconfig names.
+pub async fn client_of(kubeconfig: Kubeconfig) -> Client {
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a usable kubeconfig");
     Client::try_from(config).expect("a client")
 }
 

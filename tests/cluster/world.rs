@@ -1,21 +1,38 @@
 //! A namespace of its own under the eyes of the running operator.
 
+use std::ops::Deref;
+
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client,
     api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 
-use crate::{operator::Operator, support};
+use crate::{legal::Watched, operator::Operator, support};
 
 /// The kinds of the API.
 pub const KINDS: [&str; 5] = ["AppIntegration", "AttributeMapping", "ImportRun", "ImportSchedule", "ProvisioningPolicy"];
 
-/// A namespace, and the operator.
-pub struct World {
+/// A namespace whose conditions are watched for anything illegal.
+pub struct Space {
     pub client: Client,
     pub namespace: String,
+    _conditions: Watched,
+}
+
+/// A namespace, and the operator that all tests share.
+pub struct World {
+    space: Space,
     pub operator: Operator,
+}
+
+impl Deref for World {
+    type Target = Space;
+
+    fn deref(&self) -> &Space {
+        &self.space
+    }
 }
 
 /// A condition, as far as tests look at it.
@@ -31,8 +48,25 @@ impl World {
     pub async fn new(prefix: &str) -> Self {
         let client = support::client().await;
         let operator = Operator::running(&client).await;
-        let namespace = support::namespace(&client, prefix).await;
-        Self { client, namespace, operator }
+        Self { space: Space::new(&client, prefix).await, operator }
+    }
+
+    /// A namespace of this name, whoever creates it.
+    pub async fn named(namespace: &str) -> Self {
+        let client = support::client().await;
+        let operator = Operator::running(&client).await;
+        Self { space: Space::named(&client, namespace), operator }
+    }
+}
+
+impl Space {
+    /// A new namespace whose name starts with `prefix`.
+    pub async fn new(client: &Client, prefix: &str) -> Self {
+        Self::named(client, &support::namespace(client, prefix).await)
+    }
+
+    fn named(client: &Client, namespace: &str) -> Self {
+        Self { client: client.clone(), namespace: namespace.to_owned(), _conditions: Watched::start(client, namespace) }
     }
 
     pub fn api(&self, kind: &str) -> Api<DynamicObject> {
@@ -110,7 +144,7 @@ impl World {
 
     /// Asks for a full import now, and waits until it has succeeded; gives the name of its run.
     pub async fn import(&self, schedule: &str, text: &str) -> String {
-        self.merge("ImportSchedule", schedule, json!({"metadata": {"annotations": {"joinery.dev/requested-at": text}}})).await;
+        self.ask(schedule, text).await;
         support::eventually(&format!("the import `{text}` succeeds"), async || {
             let runs = self.list("ImportRun").await;
             let asked = runs.iter().find(|run| run["metadata"]["annotations"]["joinery.dev/requested-at"] == text);
@@ -121,6 +155,32 @@ impl World {
             }
         })
         .await
+    }
+
+    /// Asks a schedule for a full import now.
+    pub async fn ask(&self, schedule: &str, text: &str) {
+        self.merge("ImportSchedule", schedule, json!({"metadata": {"annotations": {"joinery.dev/requested-at": text}}})).await;
+    }
+
+    /// All objects of ours: kind and name.
+    pub async fn everything(&self) -> Vec<(&'static str, String)> {
+        let mut objects = Vec::new();
+        for kind in KINDS {
+            let names = self.list(kind).await.into_iter().map(|object| object["metadata"]["name"].as_str().unwrap_or_default().to_owned());
+            objects.extend(names.map(|name| (kind, name)));
+        }
+        objects
+    }
+
+    /// Deletes the namespace, and waits until it is gone.
+    pub async fn delete_namespace(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        namespaces.delete(&self.namespace, &DeleteParams::default()).await.expect("a namespace");
+        support::eventually(&format!("the namespace {} is gone", self.namespace), async || {
+            let namespace = namespaces.get_opt(&self.namespace).await.expect("an answer");
+            namespace.map_or(Ok(()), |namespace| Err(format!("{:?}", namespace.status)))
+        })
+        .await;
     }
 
     /// A source of people: integration, mapping, policy, schedule, all of one name; `secret` holds the token.

@@ -1,11 +1,9 @@
-//! B9: the operator as a process, killed again and again while it creates accounts. Needs a Kubernetes API server, which
+//! B9: the operator as it is shipped, killed again and again while it creates accounts. Needs a Kubernetes API server, which
 //! `make test` starts.
 
 use std::{
     fmt::Debug,
-    fs::File,
     path::Path,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -16,7 +14,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    cluster,
+    cluster::{
+        self,
+        operator_process::{self, OperatorProcess},
+    },
     support::scripted_app::{EffectKind, Fault, Options, ScriptedApp, What},
     world::{assert_one_account_each, effects, requests, user},
 };
@@ -25,31 +26,6 @@ const PEOPLE: usize = 200;
 const KILLS: usize = 20;
 /// How long anything may take that normally takes a second.
 const PATIENCE: Duration = Duration::from_mins(2);
-
-/// The operator's process; it does not outlive the test.
-struct Operator(Child);
-
-impl Operator {
-    fn start(folder: &Path) -> Self {
-        let log = File::options().create(true).append(true).open(folder.join("operator.log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_joinery"))
-            .args(["controller", "--listen", "127.0.0.1:0", "--store"])
-            .arg(folder.join("store.sqlite"))
-            .stdout(Stdio::from(log.try_clone().unwrap()))
-            .stderr(Stdio::from(log))
-            .spawn()
-            .expect("the operator starts");
-        Self(child)
-    }
-}
-
-impl Drop for Operator {
-    /// SIGKILL: nothing can be tidied up.
-    fn drop(&mut self) {
-        let _ended_by_itself = self.0.kill();
-        let _reaped = self.0.wait();
-    }
-}
 
 async fn create<K>(client: &Client, namespace: &str, object: Value)
 where
@@ -128,12 +104,14 @@ async fn b9_kill9_at_20_moments_leaves_every_account_exactly_once() {
     chat.inject(Fault::on("POST", "/Users", What::Delay(Duration::from_millis(20))));
     set_up(&client, &namespace, &hr, &chat).await;
     let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = operator_process::permit(&client, &cluster::admin(), folder.path()).await;
+    let start = || OperatorProcess::start(&kubeconfig, folder.path(), "info");
     for kill in 0..KILLS {
-        let operator = Operator::start(folder.path());
+        let mut operator = start();
         accounts(&chat, kill * PEOPLE / KILLS + 5, folder.path()).await;
-        drop(operator);
+        operator.kill();
     }
-    let _operator = Operator::start(folder.path());
+    let _operator = start();
     accounts(&chat, PEOPLE, folder.path()).await;
     let begun = Instant::now();
     while linked(&client, &namespace).await < i64::try_from(PEOPLE).unwrap() {

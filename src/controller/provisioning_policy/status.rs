@@ -45,8 +45,7 @@ pub(super) fn obstacle(policy: &ProvisioningPolicy, obstacle: Obstacle) -> Visit
             let condition = refused(Reason::InvalidSpec, &message);
             (Outcome::invalid(Reason::InvalidSpec, message), condition)
         }
-        Obstacle::AppNotReady { message } => {
-            (Outcome::Waiting { reason: Reason::IntegrationNotReady, message, after: WAITING }, accepted())
+        Obstacle::AppNotReady { reason, message } => (Outcome::Waiting { reason, message, after: WAITING }, accepted()),
         }
         Obstacle::AppUnknown => {
             (Outcome::Progressing { message: "waiting for the app to be tested".to_owned(), after: WAITING }, accepted())

@@ -7,7 +7,7 @@ use super::{
     rules::{import_policy, provision_rules},
 };
 use crate::{
-    api::ProvisioningPolicy,
+    api::{ProvisioningPolicy, Reason},
     controller::{
         app::{App, Usable},
         attribute_mapping::Effective,
@@ -31,7 +31,7 @@ pub(super) enum Obstacle {
     /// The spec is wrong.
     Invalid { message: String },
     /// The app does not work.
-    AppNotReady { message: String },
+    AppNotReady { reason: Reason, message: String },
     /// Whether the app works is being found out.
     AppUnknown,
 }
@@ -60,7 +60,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, found: &Found) -> Result<Valid, O
     match &found.app {
         App::Ready(app) => Ok(Valid { app: Arc::clone(app), rules, broken_mapping }),
         App::Unknown => Err(Obstacle::AppUnknown),
-        App::NotReady { message, .. } => Err(Obstacle::AppNotReady { message: message.clone() }),
+        App::NotReady { message, reason } => Err(Obstacle::AppNotReady { reason: *reason, message: message.clone() }),
     }
 }
 
