@@ -12,9 +12,13 @@ mod cluster;
 mod support;
 
 mod crashes;
+mod first_contact;
 mod imports;
 mod kill;
 mod listings;
+mod moving;
 mod provisioning;
+mod removals;
 mod stops;
+mod undecided;
 mod world;
