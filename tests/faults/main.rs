@@ -17,6 +17,7 @@ mod imports;
 mod kill;
 mod listings;
 mod moving;
+mod numbers;
 mod provisioning;
 mod removals;
 mod stops;
