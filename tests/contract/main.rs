@@ -4,6 +4,7 @@
 mod architecture;
 mod generated;
 mod manifests;
+mod promises;
 mod reasons;
 mod schemas;
 mod source;
