@@ -85,7 +85,13 @@ pub(crate) fn find(namespace: &str, name: &str, cx: &Context) -> App {
         Ok(_) => App::Ready(Arc::new(Usable { integration, connection })),
         Err(error) => {
             let reason = reasons::of_app(error);
-            App::NotReady { message: format!("the AppIntegration `{name}` is not ready ({reason}): {error}"), reason }
+            App::NotReady {
+                message: format!(
+                    "the AppIntegration `{name}` is not ready ({reason}): {}",
+                    reasons::with_advice(&error.to_string(), reason)
+                ),
+                reason,
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ use super::{
     outcome::{self, Outcome},
     status::{self, Written},
     streams::Feed,
+    texts,
 };
 use crate::{
     api::conditions::{ConditionSpec, ConditionType, Reason},
@@ -70,6 +71,34 @@ impl Error {
     /// An error of the API server in this step.
     pub(crate) fn kube(step: &'static str) -> impl FnOnce(kube::Error) -> Self {
         move |source| Self::Kube { step, source: Box::new(source) }
+    }
+
+    /// What is said of it on the object (C4). `None`: it was saying something that failed.
+    fn told(&self) -> Option<(Reason, String)> {
+        match self {
+            Self::Store(_) => {
+                let message = "the store cannot be read or written; it is tried again by itself, and nothing is changed until then";
+                Some((Reason::StoreUnavailable, message.to_owned()))
+            }
+            Self::Kube { step, .. } if *step == status::STEP => None,
+            Self::Kube { step, source } => {
+                // The code only: what an admission policy says may repeat what was asked.
+                let answer = match source.as_ref() {
+                    kube::Error::Api(answer) => format!("answered {}", answer.code),
+                    _ => "did not answer".to_owned(),
+                };
+                let message = format!(
+                    "the API server {answer} to the attempt to {step}; it is tried again by itself. Check the operator's rights, quotas \
+                     and admission policies; the operator's log holds the answer."
+                );
+                Some((Reason::KubernetesRequestFailed, message))
+            }
+            Self::Deadline => {
+                let message =
+                    format!("{self}: the store or the API server is too slow; it is tried again by itself. Check the store's volume.");
+                Some((Reason::StoreUnavailable, message))
+            }
+        }
     }
 
     fn category(&self) -> &'static str {
@@ -143,8 +172,8 @@ where
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "reconcile failed; it is tried again");
-                if matches!(error, Error::Store(_)) {
-                    tell_of_store(&object, &cx, written).await;
+                if let Some((reason, message)) = error.told() {
+                    tell(&object, reason, message, &cx, written).await;
                 }
                 (error.category(), cx.backoff.failed(&uid, cx.clock.now()))
             }
@@ -183,16 +212,15 @@ where
     Ok((visit.outcome.label(), visit.outcome.next_visit()))
 }
 
-/// Says on the object that the store does not work (C8). What was said before of everything else stays out: nobody knows.
-async fn tell_of_store<K: Kind>(object: &Arc<K>, cx: &Arc<Context>, written: &Written<K::Status>) {
-    let visit = |object: Arc<K>, _| async move {
-        let message = "the store cannot be read or written; it is tried again by itself, and nothing is changed until then".to_owned();
-        let outcome = Outcome::Waiting { reason: Reason::StoreUnavailable, message, after: DEADLINE };
-        Ok(Visit { outcome, conditions: Vec::new(), status: object.status().cloned().unwrap_or_default() })
+/// Says on the object what failed (C4, C8). What was said before of everything else stays out: nobody knows.
+async fn tell<K: Kind>(object: &Arc<K>, reason: Reason, message: String, cx: &Arc<Context>, written: &Written<K::Status>) {
+    let visit = |object: Arc<K>, _| {
+        let outcome = Outcome::Waiting { reason, message: message.clone(), after: DEADLINE };
+        async move { Ok(Visit { outcome, conditions: Vec::new(), status: object.status().cloned().unwrap_or_default() }) }
     };
     let told = tokio::time::timeout(DEADLINE, complete(object, cx, visit, written)).await.unwrap_or(Err(Error::Deadline));
     if let Err(error) = told {
-        tracing::debug!(error = &error as &dyn std::error::Error, "the failure of the store was not told");
+        tracing::debug!(error = &error as &dyn std::error::Error, "a failure was not told");
     }
 }
 
@@ -208,7 +236,7 @@ fn event(outcome: &Outcome, previous: &[Condition], new: &[Condition]) -> Option
         return None;
     }
     let type_ = if outcome.is_warning() { EventType::Warning } else { EventType::Normal };
-    Some(Event { type_, reason, note: Some(message), action: "Reconcile".into(), secondary: None })
+    Some(Event { type_, reason, note: Some(texts::note(&message)), action: "Reconcile".into(), secondary: None })
 }
 
 async fn publish<K: Kind>(object: &K, event: &Event, cx: &Context) {
@@ -235,4 +263,46 @@ pub(crate) fn cached<K: Kind>(cache: &kube::runtime::reflector::Store<Deserializ
 /// An API for the object's namespace.
 pub(crate) fn api<K: Kind>(object: &K, cx: &Context) -> Api<K> {
     Api::namespaced(cx.client.clone(), &object.namespace().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::testing;
+
+    fn refused(step: &'static str) -> Error {
+        Error::kube(step)(kube::Error::Api(Box::new(kube::core::Status::failure("s3cret", "Forbidden").with_code(403))))
+    }
+
+    #[test]
+    fn c4_every_failed_reconcile_is_told_unless_telling_failed() {
+        let unread = || StoreError::Corrupt { what: "person" };
+        let all = [Error::Store(unread()), refused("create an ImportRun"), Error::Deadline];
+        for error in &all {
+            match error {
+                Error::Store(_) | Error::Kube { .. } | Error::Deadline => {}
+            }
+            let (reason, message) = error.told().unwrap_or_else(|| panic!("{error:?} is not told"));
+            testing::assert_helps(reason, &message);
+            assert!(!message.contains("s3cret"), "{message}");
+        }
+        assert_eq!(refused("create an ImportRun").told().unwrap().0, Reason::KubernetesRequestFailed);
+        assert_eq!(refused(status::STEP).told(), None);
+    }
+
+    #[test]
+    fn d3_a_change_of_state_is_one_event_and_no_other_is_any() {
+        let waiting = |message: &str| Outcome::Waiting { reason: Reason::Unreachable, message: message.to_owned(), after: DEADLINE };
+        let conditions =
+            |outcome: &Outcome, previous: &[Condition]| outcome::after_visit(outcome, &[], previous, 1, testing::now()).unwrap();
+        let first = conditions(&waiting("a"), &[]);
+        assert!(event(&waiting("a"), &[], &first).is_some());
+        let again = conditions(&waiting("b"), &first);
+        assert!(event(&waiting("b"), &first, &again).is_none(), "another message is no other state");
+        let held = Outcome::Held { reason: Reason::AwaitingApproval, message: "ü".repeat(1_000_000), run: false };
+        let now = conditions(&held, &again);
+        let note = event(&held, &again, &now).unwrap().note.unwrap();
+        assert!(note.len() <= 1024, "{} bytes", note.len());
+        assert!(event(&held, &now, &conditions(&held, &now)).is_none());
+    }
 }

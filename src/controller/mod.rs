@@ -39,6 +39,9 @@ mod secrets;
 mod status;
 mod streams;
 mod sweep;
+#[cfg(test)]
+mod testing;
+mod texts;
 
 /// Checks wait for answers most of the time: many at once, so that apps that hang hold up no others.
 const CHECKS_AT_ONCE: usize = 64;

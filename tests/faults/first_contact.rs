@@ -58,8 +58,11 @@ async fn a14_without_any_one_of_what_enables_it_nothing_is_written_to_the_app() 
     let switches_off = |job: &mut ProvisionJob| {
         (job.rules.create_users, job.rules.update_user_attributes, job.rules.deactivate_users) = (false, false, false);
     };
-    let left_out: [(&str, &dyn Fn(&mut ProvisionJob)); 3] =
-        [("mode", &|job| job.mode = Mode::default()), ("assignments", &|job| job.rules.assignments.clear()), ("switches", &switches_off)];
+    let left_out = [
+        ("mode", (|job| job.mode = Mode::default()) as fn(&mut ProvisionJob)),
+        ("assignments", |job| job.rules.assignments.clear()),
+        ("switches", switches_off),
+    ];
     for (what, change) in left_out {
         let end = pass_without(&world, change).await;
         assert!(matches!(end, ProvisionEnd::Done | ProvisionEnd::PlanOnly), "{what}: {end:?}");

@@ -11,7 +11,7 @@ use crate::{
         random::Random,
         scripted_app::{Fault, What},
     },
-    world::{World, user},
+    world::{World, requests, user},
 };
 
 const CHANGES: usize = 50;
@@ -19,6 +19,7 @@ const CHANGES: usize = 50;
 /// Runs an import while people come and go; how many of both is up to the number of pages. Returns who was there all along.
 async fn import_while_moving(world: &World, random: &mut Random, next: &mut usize) -> (ImportReport, BTreeSet<String>) {
     let mut stayed: BTreeSet<String> = world.hr.users().into_keys().collect();
+    let mut there: Vec<String> = stayed.iter().cloned().collect();
     world.hr.clear_ledger();
     let mut job = world.import_job();
     job.rules.limits.max_unassigned_percent = 100;
@@ -26,16 +27,15 @@ async fn import_while_moving(world: &World, random: &mut Random, next: &mut usiz
     let (mut changed, mut seen) = (0, 0);
     while !run.is_finished() {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let requests = world.hr.ledger().len();
+        let requests = requests(&world.hr, "GET");
         // After each page some, so that all fall into the walk.
         if requests > seen && changed < CHANGES {
             seen = requests;
             for _ in 0..=(CHANGES - changed) / 4 {
-                let ids: Vec<String> = world.hr.users().into_keys().collect();
-                let gone = random.pick(&ids);
-                world.hr.remove_user(gone);
-                stayed.remove(gone);
-                world.hr.put_user(user(*next));
+                let gone = there.swap_remove(random.below(there.len()));
+                world.hr.remove_user(&gone);
+                stayed.remove(&gone);
+                there.push(world.hr.put_user(user(*next)));
                 *next += 1;
                 changed += 1;
             }

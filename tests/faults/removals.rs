@@ -15,7 +15,7 @@ const PEOPLE: usize = 12;
 const DAY: i64 = 25 * 3600;
 
 /// Something that may happen to a directory, its source, its target or its policy.
-async fn happen(world: &World, random: &mut Random, where_: &mut &str, context: &mut Vec<String>) {
+fn happen(world: &World, random: &mut Random, where_: &mut &str, context: &mut Vec<String>) {
     let number = random.below(PEOPLE);
     let name = format!("user{number}");
     let there = world.hr.users().into_values().find(|user| user["userName"] == name.as_str());
@@ -53,7 +53,7 @@ async fn history(random: &mut Random, patch: bool) {
     let world = World::with_target(PEOPLE, Options { patch, ..Options::default() }).await;
     let (mut where_, mut context) = ("true", Vec::new());
     for _ in 0..12 {
-        happen(&world, random, &mut where_, &mut context).await;
+        happen(&world, random, &mut where_, &mut context);
         let mut import = world.import_job();
         import.rules.limits.max_unassigned_percent = 100;
         import.run().await.unwrap();

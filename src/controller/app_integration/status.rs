@@ -83,7 +83,7 @@ fn all_well() -> Vec<ConditionSpec> {
 /// How far the check came tells which conditions are known.
 fn failed(error: &AppError, after: Duration) -> (Outcome, Vec<ConditionSpec>) {
     let reason = reasons::of_app(error);
-    let message = format!("{error}. {}", reasons::advice(reason));
+    let message = reasons::with_advice(&error.to_string(), reason);
     let reached = match error {
         AppError::Credentials(_) | AppError::AddressForbidden(_) => Status::Unknown,
         AppError::Unreachable(_) | AppError::NoAnswer(_) | AppError::Tls(_) => Status::False,
@@ -132,3 +132,6 @@ fn shown(capabilities: &Capabilities) -> CapabilitiesStatus {
     let resource_types = resource_types.into_iter().filter(is_name).take(RESOURCE_TYPES).collect();
     CapabilitiesStatus { patch, bulk, filter, etag, cursor_paging, resource_types, schema_digest }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use kube::{
 use super::dereference::{Child, Found};
 use crate::{
     api::{
-        ImportRun, ImportRunSpec, ImportSchedule,
+        ImportRun, ImportRunSpec, ImportSchedule, ImportScheduleSpec,
         conditions::Status,
         import_run::ImportType,
         names::{INTEGRATION_LABEL, REQUESTED_AT, SCHEDULE_LABEL},
@@ -82,25 +82,30 @@ fn child(schedule: &ImportSchedule, slot: Timestamp, request: Option<String>) ->
     run
 }
 
-/// Removes runs over the history limits, oldest first, succeeded, failed and held ones apart.
+/// Removes runs over the history limits.
 async fn prune(schedule: &ImportSchedule, found: &Found, cx: &Context) -> Result<(), Error> {
-    let spec = &schedule.spec;
-    for (succeeded, limit) in [
-        (Status::True, spec.successful_runs_history_limit),
-        (Status::False, spec.failed_runs_history_limit),
-        (Status::Unknown, spec.held_runs_history_limit),
-    ] {
-        let ended = |child: &&Child| child.ending.as_ref().is_some_and(|(ending, _)| ending.succeeded == succeeded);
-        let superfluous = found.runs.iter().filter(ended).skip(usize::try_from(limit).unwrap_or_default());
-        for child in superfluous {
-            let only_this = Preconditions { uid: child.run.uid(), resource_version: None };
-            let params = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
-            match driver::api(&child.run, cx).delete(&child.run.name_any(), &params).await {
-                Ok(_) => {}
-                Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => {}
-                Err(error) => return Err(Error::kube("delete an ImportRun over its history limit")(error)),
-            }
+    for child in superfluous(&schedule.spec, found) {
+        let only_this = Preconditions { uid: child.run.uid(), resource_version: None };
+        let params = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
+        match driver::api(&child.run, cx).delete(&child.run.name_any(), &params).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => {}
+            Err(error) => return Err(Error::kube("delete an ImportRun over its history limit")(error)),
         }
     }
     Ok(())
+}
+
+/// The runs over the history limits, the oldest of those that succeeded, of those that failed and of those that are held.
+fn superfluous<'a>(spec: &ImportScheduleSpec, found: &'a Found) -> Vec<&'a Child> {
+    let limits = [
+        (Status::True, spec.successful_runs_history_limit),
+        (Status::False, spec.failed_runs_history_limit),
+        (Status::Unknown, spec.held_runs_history_limit),
+    ];
+    let over = |(succeeded, limit): (Status, i32)| {
+        let ended = move |child: &&Child| child.ending.as_ref().is_some_and(|(ending, _)| ending.succeeded == succeeded);
+        found.runs.iter().filter(ended).skip(usize::try_from(limit).unwrap_or_default())
+    };
+    limits.into_iter().flat_map(over).collect()
 }

@@ -94,8 +94,9 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: 
 }
 
 fn outcome(valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
-    if let ProvisionEnd::AppFailed { message, .. } = &report.end {
-        return Outcome::Waiting { reason: Reason::IntegrationNotReady, message: message.clone(), after: WAITING };
+    if let ProvisionEnd::AppFailed { reason, message } = &report.end {
+        let message = reasons::with_advice(message, reasons::named(reason));
+        return Outcome::Waiting { reason: Reason::IntegrationNotReady, message, after: WAITING };
     }
     if let Some(message) = held_message(report) {
         return Outcome::Held { reason: Reason::AwaitingApproval, message, run: false };
@@ -142,7 +143,8 @@ fn of_report(report: &ProvisionReport) -> Vec<ConditionSpec> {
     let provisioned = match (&report.end, report.failed, report.undecided) {
         (ProvisionEnd::PlanOnly, ..) => ConditionSpec::fails(ConditionType::Provisioned, Reason::PlanOnly, planned(report)),
         (ProvisionEnd::AppFailed { reason, message }, ..) => {
-            ConditionSpec::fails(ConditionType::Provisioned, reasons::named(reason), message.clone())
+            let reason = reasons::named(reason);
+            ConditionSpec::fails(ConditionType::Provisioned, reason, reasons::with_advice(message, reason))
         }
         (ProvisionEnd::Stopped { .. }, ..) => {
             ConditionSpec::fails(ConditionType::Provisioned, Reason::Suspended, "the pass was stopped before its next write")
@@ -221,3 +223,6 @@ fn counts(counts: ProvisionCounts) -> ProvisionCountsStatus {
         unchanged: count(unchanged),
     }
 }
+
+#[cfg(test)]
+mod tests;
