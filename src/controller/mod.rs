@@ -30,6 +30,8 @@ mod driver;
 mod import_run;
 mod import_schedule;
 mod kind;
+#[cfg(test)]
+mod mutations;
 mod numbers;
 mod outcome;
 mod provisioning_policy;
