@@ -73,8 +73,8 @@ impl Error {
         move |source| Self::Kube { step, source: Box::new(source) }
     }
 
-    /// What is said of it on the object (C4). `None`: it was saying something that failed.
-    fn told(&self) -> Option<(Reason, String)> {
+    /// What the object says meanwhile (C4). `None`: it was saying something that failed.
+    fn worth_telling(&self) -> Option<(Reason, String)> {
         match self {
             Self::Store(_) => {
                 let message = "the store cannot be read or written; it is tried again by itself, and nothing is changed until then";
@@ -172,8 +172,8 @@ where
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "reconcile failed; it is tried again");
-                if let Some((reason, message)) = error.told() {
-                    tell(&object, reason, message, &cx, written).await;
+                if let Some((reason, message)) = error.worth_telling() {
+                    tell(reason, message, &object, &cx, written).await;
                 }
                 (error.category(), cx.backoff.failed(&uid, cx.clock.now()))
             }
@@ -213,10 +213,13 @@ where
 }
 
 /// Says on the object what failed (C4, C8). What was said before of everything else stays out: nobody knows.
-async fn tell<K: Kind>(object: &Arc<K>, reason: Reason, message: String, cx: &Arc<Context>, written: &Written<K::Status>) {
+async fn tell<K: Kind>(reason: Reason, message: String, object: &Arc<K>, cx: &Arc<Context>, written: &Written<K::Status>) {
     let visit = |object: Arc<K>, _| {
-        let outcome = Outcome::Waiting { reason, message: message.clone(), after: DEADLINE };
-        async move { Ok(Visit { outcome, conditions: Vec::new(), status: object.status().cloned().unwrap_or_default() }) }
+        let message = message.clone();
+        async move {
+            let outcome = Outcome::Waiting { reason, message, after: DEADLINE };
+            Ok(Visit { outcome, conditions: Vec::new(), status: object.status().cloned().unwrap_or_default() })
+        }
     };
     let told = tokio::time::timeout(DEADLINE, complete(object, cx, visit, written)).await.unwrap_or(Err(Error::Deadline));
     if let Err(error) = told {
@@ -282,12 +285,12 @@ mod tests {
             match error {
                 Error::Store(_) | Error::Kube { .. } | Error::Deadline => {}
             }
-            let (reason, message) = error.told().unwrap_or_else(|| panic!("{error:?} is not told"));
+            let (reason, message) = error.worth_telling().unwrap_or_else(|| panic!("{error:?} is not told"));
             testing::assert_helps(reason, &message);
             assert!(!message.contains("s3cret"), "{message}");
         }
-        assert_eq!(refused("create an ImportRun").told().unwrap().0, Reason::KubernetesRequestFailed);
-        assert_eq!(refused(status::STEP).told(), None);
+        assert_eq!(refused("create an ImportRun").worth_telling().unwrap().0, Reason::KubernetesRequestFailed);
+        assert_eq!(refused(status::STEP).worth_telling(), None);
     }
 
     #[test]

@@ -7,10 +7,17 @@ mod audit;
 mod cases;
 mod crds;
 mod failures;
+#[path = "../support/long.rs"]
+mod long;
 mod main_job;
 mod many;
+#[path = "../support/mutate.rs"]
+mod mutate;
+mod mutations;
 mod operator;
 mod privacy;
+#[path = "../support/random.rs"]
+mod random;
 #[path = "../support/samples.rs"]
 mod samples;
 mod scim;

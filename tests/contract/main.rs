@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
 
 mod architecture;
+mod defaults;
 mod generated;
 mod manifests;
 mod promises;

@@ -10,6 +10,7 @@ use crate::domain::{
     scim_path::ENTERPRISE_USER,
 };
 
+mod cost;
 mod entries;
 mod evaluation;
 mod limits;
