@@ -76,8 +76,9 @@ fn collect(schema: &JSONSchemaProps, words: &mut Vec<Value>) {
             .extend(bound.to_string().parse::<i64>().ok().into_iter().flat_map(|number| [number - 1, number, number + 1]).map(Value::from));
     }
     cases::properties(schema).for_each(|(_, property)| collect(property, words));
-    cases::items(schema).into_iter().for_each(|items| collect(items, words));
-    cases::values(schema).into_iter().for_each(|values| collect(values, words));
+    for inner in cases::items(schema).into_iter().chain(cases::values(schema)) {
+        collect(inner, words);
+    }
 }
 
 fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
@@ -104,12 +105,12 @@ fn change(object: &mut Value, place: &str, words: &[Value], random: &mut Random)
     match random.below(8) {
         0 => {
             *value =
-                random.pick(&[json!(null), json!(5), json!("five"), json!([]), json!({}), json!(true), json!(1.5), json!([[1]])]).clone()
+                random.pick(&[json!(null), json!(5), json!("five"), json!([]), json!({}), json!(true), json!(1.5), json!([[1]])]).clone();
         }
         1 => {
             *value = random
                 .pick(&[json!(-1), json!(0), json!(i64::MAX), json!(i64::MIN), json!(i32::MAX), json!(u64::MAX), json!(1e300)])
-                .clone()
+                .clone();
         }
         2 => *value = json!("ü".repeat(*random.pick(&[1, 63, 64, 253, 1024, 2048, 2049, 100_000]))),
         3 if !words.is_empty() => *value = random.pick(words).clone(),
