@@ -34,8 +34,9 @@ test-cluster: build controlplane devenv scim ## The tests on a real control plan
 build: ## The operator
 	cargo build --locked --bins
 
-generate: ## crds/ from the types in src/api
+generate: ## crds/ from the types in src/api, docs/promises.md from the tests
 	cargo run --locked --bin crdgen
+	JOINERY_UPDATE=1 cargo test --locked --test contract promises
 
 bench: ## Ratios against the least program that moves the same bytes (docs/performance.md)
 	cargo bench --locked

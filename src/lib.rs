@@ -9,6 +9,10 @@
 //! - [`server`]: health and metrics; [`telemetry`]: logs and metric families
 //! - [`cli`]: commands and settings; [`operator`]: the process; [`clock`]: the one place that reads the time
 
+// Unit tests read files of the integration tests, which know the crate by its name.
+#[cfg(test)]
+extern crate self as joinery;
+
 pub mod api;
 pub mod cli;
 pub mod clock;

@@ -113,6 +113,8 @@ words! {
         EndpointHostChanged = "EndpointHostChanged",
         /// Joinery's own store cannot be used just now. Nothing is changed until it can.
         StoreUnavailable = "StoreUnavailable",
+        /// The API server refused or did not answer what Joinery asked of it. It is tried again by itself; check rights and quotas.
+        KubernetesRequestFailed = "KubernetesRequestFailed",
         /// An expression or a path cannot be parsed. The message shows where.
         SyntaxError = "SyntaxError",
         /// An expression names an attribute or a variable that does not exist.

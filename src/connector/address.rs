@@ -15,6 +15,7 @@ use url::{Host, Url};
 /// What may be dialled. Link-local, multicast, unspecified and reserved addresses and those that clouds serve instance
 /// metadata from are never dialled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the operator's")]
 pub struct AddressPolicy {
     /// Addresses of the internet.
     pub public: bool,
@@ -132,7 +133,7 @@ fn classify_v6(address: Ipv6Addr) -> Class {
         [0xfe80..=0xfebf, ..] => LINK_LOCAL,
         [0xff00..=0xffff, ..] => MULTICAST,
         // Amazon, Google and Oracle serve metadata from unique local prefixes.
-        [0xfd00, 0x0ec2, ..] | [0xfd20, 0x00ce, ..] | [0xfd00, 0x00c1, ..] => METADATA,
+        [0xfd00, 0x0ec2 | 0x00c1, ..] | [0xfd20, 0x00ce, ..] => METADATA,
         [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] => Class::Private,
         // Teredo hides its IPv4 address behind an XOR; nobody serves SCIM there.
         [0x2001, 0, ..] => RESERVED,

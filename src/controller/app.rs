@@ -89,8 +89,11 @@ pub(crate) fn find(namespace: &str, name: &str, cx: &Context) -> App {
         Ok(_) => App::Ready(Arc::new(Usable { integration, connection, settings })),
         Err(error) => {
             let reason = reasons::of_app(error);
-            let message = format!("the AppIntegration `{name}` is not ready ({reason}): {error}");
-            App::NotReady { message, reason: Reason::IntegrationNotReady }
+            let what = reasons::with_advice(&error.to_string(), reason);
+            App::NotReady {
+                message: format!("the AppIntegration `{name}` is not ready ({reason}): {what}"),
+                reason: Reason::IntegrationNotReady,
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ use super::{
     outcome::{self, Outcome},
     status::{self, Written},
     streams::Feed,
+    texts,
 };
 use crate::{
     api::conditions::{ConditionSpec, ConditionType, Reason},
@@ -79,7 +80,7 @@ impl Error {
         move |source| Self::Kube { step, source: Box::new(source) }
     }
 
-    /// What the object says meanwhile. An API server that refuses everything would refuse that, too.
+    /// What the object says meanwhile (C4). `None`: it was saying something that failed.
     fn worth_telling(&self) -> Option<(Reason, String)> {
         match self {
             Self::Store(_) => {
@@ -87,7 +88,24 @@ impl Error {
                 Some((Reason::StoreUnavailable, message.to_owned()))
             }
             Self::Secret(error) => Some((Reason::DependencyNotReady, format!("{error}; it is tried again by itself"))),
-            Self::Kube { .. } | Self::Deadline => None,
+            Self::Kube { step, .. } if *step == status::STEP => None,
+            Self::Kube { step, source } => {
+                // The code only: what an admission policy says may repeat what was asked.
+                let answer = match source.as_ref() {
+                    kube::Error::Api(answer) => format!("answered {}", answer.code),
+                    _ => "did not answer".to_owned(),
+                };
+                let message = format!(
+                    "the API server {answer} to the attempt to {step}; it is tried again by itself. Check the operator's rights, quotas \
+                     and admission policies; the operator's log holds the answer."
+                );
+                Some((Reason::KubernetesRequestFailed, message))
+            }
+            Self::Deadline => {
+                let message =
+                    format!("{self}: the store or the API server is too slow; it is tried again by itself. Check the store's volume.");
+                Some((Reason::StoreUnavailable, message))
+            }
         }
     }
 
@@ -204,7 +222,7 @@ where
     Ok((visit.outcome.label(), visit.outcome.next_visit()))
 }
 
-/// Says on the object why nothing can be found out of it (C8). What was said before of everything else stays out: nobody knows.
+/// Says on the object what failed (C4, C8). What was said before of everything else stays out: nobody knows.
 async fn tell<K: Kind>(reason: Reason, message: String, object: &Arc<K>, cx: &Arc<Context>, written: &Written<K::Status>) {
     let visit = |object: Arc<K>, _| {
         let message = message.clone();
@@ -231,7 +249,7 @@ fn event(outcome: &Outcome, previous: &[Condition], new: &[Condition]) -> Option
         return None;
     }
     let type_ = if outcome.is_warning() { EventType::Warning } else { EventType::Normal };
-    Some(Event { type_, reason, note: Some(message), action: "Reconcile".into(), secondary: None })
+    Some(Event { type_, reason, note: Some(texts::note(&message)), action: "Reconcile".into(), secondary: None })
 }
 
 async fn publish<K: Kind>(object: &K, event: &Event, cx: &Context) {
@@ -258,4 +276,47 @@ pub(crate) fn cached<K: Kind>(cache: &kube::runtime::reflector::Store<Deserializ
 /// An API for the object's namespace.
 pub(crate) fn api<K: Kind>(object: &K, cx: &Context) -> Api<K> {
     Api::namespaced(cx.client.clone(), &object.namespace().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::testing;
+
+    fn refused(step: &'static str) -> Error {
+        Error::kube(step)(kube::Error::Api(Box::new(kube::core::Status::failure("s3cret", "Forbidden").with_code(403))))
+    }
+
+    #[test]
+    fn c4_every_failed_reconcile_is_told_unless_telling_failed() {
+        let unread = || StoreError::Corrupt { what: "person" };
+        let secret = CredentialError::Unavailable { secret: "chat".to_owned(), message: "the API server answered 503".to_owned() };
+        let all = [Error::Store(unread()), Error::Secret(secret), refused("create an ImportRun"), Error::Deadline];
+        for error in &all {
+            match error {
+                Error::Store(_) | Error::Secret(_) | Error::Kube { .. } | Error::Deadline => {}
+            }
+            let (reason, message) = error.worth_telling().unwrap_or_else(|| panic!("{error:?} is not told"));
+            testing::assert_helps(reason, &message);
+            assert!(!message.contains("s3cret"), "{message}");
+        }
+        assert_eq!(refused("create an ImportRun").worth_telling().unwrap().0, Reason::KubernetesRequestFailed);
+        assert_eq!(refused(status::STEP).worth_telling(), None);
+    }
+
+    #[test]
+    fn d3_a_change_of_state_is_one_event_and_no_other_is_any() {
+        let waiting = |message: &str| Outcome::Waiting { reason: Reason::Unreachable, message: message.to_owned(), after: DEADLINE };
+        let conditions =
+            |outcome: &Outcome, previous: &[Condition]| outcome::after_visit(outcome, &[], previous, 1, testing::now()).unwrap();
+        let first = conditions(&waiting("a"), &[]);
+        assert!(event(&waiting("a"), &[], &first).is_some());
+        let again = conditions(&waiting("b"), &first);
+        assert!(event(&waiting("b"), &first, &again).is_none(), "another message is no other state");
+        let held = Outcome::Held { reason: Reason::AwaitingApproval, message: "ü".repeat(1_000_000), run: false };
+        let now = conditions(&held, &again);
+        let note = event(&held, &again, &now).unwrap().note.unwrap();
+        assert!(note.len() <= 1024, "{} bytes", note.len());
+        assert!(event(&held, &now, &conditions(&held, &now)).is_none());
+    }
 }

@@ -32,6 +32,8 @@ mod gauges;
 mod import_run;
 mod import_schedule;
 mod kind;
+#[cfg(test)]
+mod mutations;
 mod numbers;
 mod outcome;
 mod provisioning_policy;
@@ -41,6 +43,9 @@ mod secrets;
 mod status;
 mod streams;
 mod sweep;
+#[cfg(test)]
+mod testing;
+mod texts;
 
 /// Checks wait for answers most of the time: many at once, so that apps that hang hold up no others.
 const CHECKS_AT_ONCE: usize = 64;

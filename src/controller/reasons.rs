@@ -26,6 +26,11 @@ pub(crate) fn of_run(error: &RunError) -> Reason {
     }
 }
 
+/// What happened, and what the reader can do.
+pub(crate) fn with_advice(what: &str, reason: Reason) -> String {
+    format!("{what}. {}", advice(reason)).trim_end().to_owned()
+}
+
 /// What the reader can do.
 pub(crate) fn advice(reason: Reason) -> &'static str {
     match reason {
@@ -43,5 +48,22 @@ pub(crate) fn advice(reason: Reason) -> &'static str {
         Reason::NotScim => "Check that baseURL is the SCIM base, such as https://chat.example.com/scim/v2.",
         Reason::InvalidSpec => "Edit the spec.",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::testing;
+
+    #[test]
+    fn c4_every_failure_of_an_app_has_a_reason_of_its_own_and_advice() {
+        for error in testing::app_errors() {
+            let word = engine::app_failure_reason(&error);
+            assert!(Reason::parse(word).is_some(), "{error}: {word} is no reason");
+            assert_eq!(of_app(&error).as_str(), word, "{error}");
+            assert!(!advice(of_app(&error)).is_empty(), "{error}: no advice for {word}");
+            testing::assert_helps(of_app(&error), &with_advice(&error.to_string(), of_app(&error)));
+        }
     }
 }

@@ -13,6 +13,9 @@ use crate::api::{
     names::{FIELD_MANAGER, GROUP, VERSION},
 };
 
+/// What this is called where it fails.
+pub(super) const STEP: &str = "write the status";
+
 /// Statuses that were written and that the cache may not show yet. Without them a second visit would take the old status for
 /// the present one, and move a transition time for nothing.
 pub(crate) struct Written<S>(Aged<(Option<String>, S)>);
@@ -77,6 +80,6 @@ pub(crate) async fn write<K: Kind>(object: &K, status: &K::Status, written: &Wri
             Ok(true)
         }
         Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => Ok(false),
-        Err(error) => Err(Error::kube("write the status")(error)),
+        Err(error) => Err(Error::kube(STEP)(error)),
     }
 }

@@ -17,13 +17,20 @@ mod failures;
 mod golden;
 mod legal;
 mod lifecycle;
+#[path = "../support/long.rs"]
+mod long;
 mod main_job;
 mod many;
+#[path = "../support/mutate.rs"]
+mod mutate;
+mod mutations;
 mod operator;
 mod orders;
 mod ownership;
 mod plane;
 mod privacy;
+#[path = "../support/random.rs"]
+mod random;
 mod rest;
 mod rivals;
 #[path = "../support/samples.rs"]

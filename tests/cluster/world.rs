@@ -27,6 +27,15 @@ pub struct World {
     pub operator: Operator,
 }
 
+impl World {
+    /// The same namespace under a new operator, once no other test needs the present one.
+    pub async fn restarted(self) -> Self {
+        let Self { space, operator } = self;
+        let operator = operator.restarted(&space.client).await;
+        Self { space, operator }
+    }
+}
+
 impl Deref for World {
     type Target = Space;
 

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
 
 mod architecture;
+mod defaults;
 mod generated;
 mod manifests;
+mod promises;
 mod reasons;
 mod schemas;
 mod source;

@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -28,6 +28,7 @@ use crate::{
 
 mod create;
 mod discovery;
+mod exact;
 mod filter;
 mod paging;
 mod patch;
@@ -135,17 +136,30 @@ impl Client {
     /// A write with a JSON body; anything but success is an error, and so is a web page, which is what a login in between
     /// answers with 200.
     async fn write(&self, operation: &'static str, method: Method, path: &[&str], body: &Value) -> Result<Answer, AppError> {
+        self.write_text(operation, method, path, body.to_string()).await
+    }
+
+    /// Likewise, with the body as text.
+    async fn write_text(&self, operation: &'static str, method: Method, path: &[&str], body: String) -> Result<Answer, AppError> {
         let url = url(self.http.base(), path, None)?;
-        let body = Some(body.to_string().into_bytes());
+        let body = Some(body.into_bytes());
         let answer = self.http.send(&Request { operation, method, url, body, limit: SINGLE }).await?.success()?;
         if wire::is_html(&answer) { Err(AppError::NotScim("it is HTML")) } else { Ok(answer) }
     }
 
     /// One account by its id; `Err(NotFound)` if there is none.
     async fn read(&self, id: &AppId) -> Result<Record, AppError> {
+        Ok(self.read_with_text(id).await?.0)
+    }
+
+    /// Likewise, with the text that the app sent.
+    async fn read_with_text(&self, id: &AppId) -> Result<(Record, Box<RawValue>), AppError> {
         let answer = self.get("get", &["Users", id.as_str()], None, SINGLE).await?.success()?;
         let record = wire::resource(&answer)?;
-        if record.id == *id { Ok(record) } else { Err(AppError::NotScim("it is another resource than the one asked for")) }
+        if record.id != *id {
+            return Err(AppError::NotScim("it is another resource than the one asked for"));
+        }
+        Ok((record, wire::text(&answer)?))
     }
 }
 

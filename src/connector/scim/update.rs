@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::Value;
 use tracing::debug;
 
-use super::{Scim, patch, quirks::Verb, wire};
+use super::{Scim, exact, patch, quirks::Verb, wire};
 use crate::{
     connector::{AppError, AttributeChange, http::Answer},
     domain::{account::Record, id::AppId, scim_path::ScimPath},
@@ -86,9 +86,10 @@ impl Scim {
 
     /// PUT of what the app shows now, with the changes.
     async fn put(&self, operation: &'static str, id: &AppId, changes: &[AttributeChange]) -> Result<Option<Record>, AppError> {
-        let current = self.client.read(id).await?;
-        let resource = patch::whole(current.resource, changes);
-        let answer = self.client.write(operation, Method::PUT, &["Users", id.as_str()], &resource).await?;
+        let (current, sent) = self.client.read_with_text(id).await?;
+        let resource = patch::whole(current.resource.clone(), changes);
+        let text = exact::text(&sent, &current.resource, &resource);
+        let answer = self.client.write_text(operation, Method::PUT, &["Users", id.as_str()], text).await?;
         Ok(shown(&answer, id))
     }
 

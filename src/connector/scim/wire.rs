@@ -94,6 +94,11 @@ pub(super) fn object(answer: &Answer) -> Result<Value, AppError> {
     if value.is_object() { Ok(value) } else { Err(AppError::NotScim("it is not a JSON object")) }
 }
 
+/// The JSON as it was sent.
+pub(super) fn text(answer: &Answer) -> Result<Box<RawValue>, AppError> {
+    serde_json::from_slice(json(answer)?).map_err(|_| NOT_JSON)
+}
+
 /// The body, unless it is none or HTML. A byte order mark is left out, as RFC 8259 §8.1 allows.
 fn json(answer: &Answer) -> Result<&[u8], AppError> {
     let body = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);

@@ -55,3 +55,13 @@ impl Kind for AppIntegration {
 
     status_access!();
 }
+
+/// What is said of an integration before anything is looked up.
+#[cfg(test)]
+pub(super) fn judge(integration: &AppIntegration) -> Visit<AppIntegrationStatus> {
+    let found = dereference::Found { ca: None, accounts: crate::store::AccountCounts::default() };
+    match validate::alone(integration) {
+        Err(refusal) => status::invalid(integration, &found, refusal),
+        Ok(()) => status::run(integration, &found, &apply::Check { last: None, request: None }, super::testing::now()),
+    }
+}

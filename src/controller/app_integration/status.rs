@@ -84,7 +84,7 @@ fn all_well() -> Vec<ConditionSpec> {
 /// How far the check came tells which conditions are known.
 fn failed(error: &AppError, after: Duration) -> (Outcome, Vec<ConditionSpec>) {
     let reason = reasons::of_app(error);
-    let message = format!("{error}. {}", reasons::advice(reason));
+    let message = reasons::with_advice(&error.to_string(), reason);
     let reached = match error {
         AppError::Credentials(_) | AppError::AddressForbidden(_) => Status::Unknown,
         AppError::Unreachable(_) | AppError::NoAnswer(_) | AppError::Tls(_) => Status::False,
@@ -135,48 +135,4 @@ fn shown(capabilities: &Capabilities) -> CapabilitiesStatus {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::{
-        controller::{backoff::jittered, context::Checked},
-        domain::hash::ShortHash,
-        engine::check::CheckReport,
-    };
-
-    /// When the latest of many objects is visited again after a check with this result.
-    fn latest_visit(result: Result<Capabilities, AppError>) -> Duration {
-        let spec = json!({
-            "connector": {"scim": {"baseURL": "https://chat.example.com/v2"}},
-            "authentication": {"bearerToken": {"secretRef": {"name": "chat", "key": "token"}}},
-            "credentialsCheckIntervalSeconds": 86_400,
-        });
-        let integration = AppIntegration::new("chat", serde_json::from_value(spec).unwrap());
-        let found = Found { ca: None, accounts: AccountCounts::default() };
-        let checked = Checked {
-            report: CheckReport { result },
-            settings: ShortHash::of(&[]),
-            at: Timestamp::UNIX_EPOCH,
-            failures: 100,
-            request: None,
-        };
-        let check = Check { last: Some(Arc::new(checked)), request: None };
-        let next = run(&integration, &found, &check, Timestamp::UNIX_EPOCH).outcome.next_visit();
-        (0..10_000).map(|number| jittered(next, &format!("uid-{number}"))).max().unwrap()
-    }
-
-    #[test]
-    fn h7_a_secret_is_read_again_within_a_minute_while_failing_and_five_otherwise() {
-        let missing = CredentialError::SecretNotFound { secret: "chat".into() };
-        for error in
-            [missing.into(), AppError::Unauthorized, AppError::Forbidden, AppError::Unreachable("refused"), AppError::ServerFailed(500)]
-        {
-            let why = error.to_string();
-            assert!(latest_visit(Err(error)) <= Duration::from_secs(60), "{why}");
-        }
-        assert!(latest_visit(Ok(Capabilities::default())) <= Duration::from_secs(300));
-    }
-}
+mod tests;

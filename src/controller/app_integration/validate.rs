@@ -114,3 +114,21 @@ fn ca_problem(error: &CredentialError) -> Refusal {
     };
     Refusal { reason, message: format!("spec.tls.caSecretRef: {error}. Create the Secret, or remove spec.tls.") }
 }
+
+/// Everything that can be judged without a client.
+#[cfg(test)]
+pub(super) fn alone(integration: &AppIntegration) -> Result<(), Refusal> {
+    struct Nobody;
+
+    #[async_trait::async_trait]
+    impl crate::connector::CredentialSource for Nobody {
+        async fn bearer_token(&self, _host: &str) -> Result<crate::connector::BearerToken, CredentialError> {
+            Err(CredentialError::SecretNotFound { secret: String::new() })
+        }
+    }
+
+    let config = config(integration, None)?;
+    let clock = Arc::new(crate::clock::SystemClock);
+    let connectors = crate::connector::Connectors::new(crate::connector::AddressPolicy::default(), clock, None);
+    connectors.scim(config, Arc::new(Nobody)).map(drop).map_err(|error| invalid(format!("spec.connector.scim: {error}")))
+}

@@ -41,3 +41,12 @@ impl Kind for AttributeMapping {
 
     status_access!();
 }
+
+/// What is said of a mapping that is alone.
+#[cfg(test)]
+pub(super) fn judge(mapping: &AttributeMapping) -> Visit<AttributeMappingStatus> {
+    match validate::judge(mapping) {
+        Ok(compiled) => status::run(&compiled),
+        Err(problem) => status::invalid(&problem),
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::validate::{Invalid, reason};
 use crate::{
     api::{AttributeMappingStatus, ConditionType, Reason, conditions::ConditionSpec},
-    controller::{driver::Visit, outcome::Outcome},
+    controller::{driver::Visit, outcome::Outcome, texts},
     domain::mapping::Mapping,
 };
 
@@ -34,8 +34,7 @@ pub(super) fn invalid(problem: &Invalid) -> Visit<AttributeMappingStatus> {
         }
         Invalid::Problems(problems) => {
             let first = problems.first().map_or(Reason::InvalidSpec, |problem| reason(problem.kind));
-            let texts: Vec<String> = problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect();
-            (first, texts.join("\n"))
+            (first, texts::of_problems(problems))
         }
     };
     Visit {
@@ -44,3 +43,6 @@ pub(super) fn invalid(problem: &Invalid) -> Visit<AttributeMappingStatus> {
         status: AttributeMappingStatus::default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

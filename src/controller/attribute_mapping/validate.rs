@@ -87,6 +87,12 @@ pub(super) fn run(mapping: &AttributeMapping, found: &Found, cx: &Context) -> Re
     cx.compiled.of(mapping, cx.clock.now()).map_err(Invalid::Problems)
 }
 
+/// What becomes of a mapping that is alone.
+#[cfg(test)]
+pub(super) fn judge(mapping: &AttributeMapping) -> Result<Mapping, Invalid> {
+    Compiled::default().of(mapping, crate::controller::testing::now()).map_err(Invalid::Problems)
+}
+
 /// The mapping that counts for an integration of a namespace.
 pub(crate) fn effective(namespace: &str, integration: &str, cx: &Context) -> Effective {
     let oldest = rivals::oldest(&cx.caches.mappings, namespace, integration);

@@ -59,3 +59,16 @@ impl Kind for ImportRun {
 
     status_access!();
 }
+
+/// What is said of a run whose app is being tested.
+#[cfg(test)]
+pub(super) fn judge(run: &ImportRun) -> Visit<ImportRunStatus> {
+    let key = crate::domain::id::IntegrationKey::new("acme", run.spec.integration_ref.name.clone());
+    let mapping = super::attribute_mapping::Effective::NotReady { name: String::new() };
+    let app = super::app::App::Unknown;
+    let found = dereference::Found { key, stored: None, app, mapping, policy: None, schedule: None, replaced: false };
+    match validate::run(&found) {
+        Ok(_) => status::run(run, &found, &apply::Import { error: None }, super::testing::now()),
+        Err(obstacle) => status::obstacle(run, &found, obstacle),
+    }
+}

@@ -127,8 +127,10 @@ pub(crate) fn ending(report: &ImportReport) -> Ending {
             end(Status::True, Reason::NothingToDo, message)
         }
         ImportEnd::PlanOnly => {
-            let message =
-                format!("the integration is in Plan mode or suspended: the directory was not changed; planned: {}", changes(&report.plan));
+            let message = format!(
+                "the integration is in Plan mode or suspended: the directory was not changed; set mode to Enforce and suspend to false, and import again. Planned: {}",
+                changes(&report.plan)
+            );
             end(Status::True, Reason::PlanOnly, message)
         }
         ImportEnd::Held => held(report),
@@ -155,7 +157,10 @@ pub(crate) fn ending(report: &ImportReport) -> Ending {
                 StopCause::DeadlineExceeded => (Reason::DeadlineExceeded, "activeDeadlineSeconds have passed"),
                 StopCause::Superseded | StopCause::Changed | StopCause::Shutdown => (Reason::Superseded, "a newer run took its place"),
             };
-            let message = format!("the import stopped before its next write: {why}. Done until then: {}", changes(&report.applied));
+            let message = format!(
+                "the import stopped before its next write: {why}. The next import does the rest. Done until then: {}",
+                changes(&report.applied)
+            );
             end(Status::False, reason, message)
         }
     }
@@ -226,3 +231,6 @@ fn counts(counts: ImportCounts) -> ImportCountsStatus {
         failed: count(failed),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,3 +46,19 @@ impl Kind for ImportSchedule {
 
     status_access!();
 }
+
+/// What is said of a schedule that has no runs, and what would be done.
+#[cfg(test)]
+pub(super) fn judge(object: &ImportSchedule) -> Visit<ImportScheduleStatus> {
+    let now = super::testing::now();
+    let found =
+        dereference::Found { runs: Vec::new(), integration: true, integration_suspended: false, request: None, answered: None, slot: None };
+    match validate::run(object, now) {
+        Ok(valid) => {
+            let decision = schedule::decide(&valid.view(&found), now);
+            let done = apply::Done { missed: decision.missed, next: decision.next, ..apply::Done::default() };
+            status::run(object, &found, &done, now)
+        }
+        Err(problem) => status::invalid(object, &problem),
+    }
+}

@@ -48,3 +48,16 @@ impl Kind for ProvisioningPolicy {
 
     status_access!();
 }
+
+/// What is said of a policy whose app is being tested.
+#[cfg(test)]
+pub(super) fn judge(policy: &ProvisioningPolicy) -> Visit<ProvisioningPolicyStatus> {
+    let key = crate::domain::id::IntegrationKey::new("acme", policy.spec.integration_ref.name.clone());
+    let mapping = super::attribute_mapping::Effective::NotReady { name: String::new() };
+    let app = super::app::App::Unknown;
+    let found = dereference::Found { key, older: None, app, mapping, directory_revision: 0, last_pass: None };
+    match validate::run(policy, &found) {
+        Ok(_) => unreachable!("its app is unknown"),
+        Err(obstacle) => status::obstacle(policy, obstacle),
+    }
+}

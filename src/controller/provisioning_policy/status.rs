@@ -46,7 +46,6 @@ pub(super) fn obstacle(policy: &ProvisioningPolicy, obstacle: Obstacle) -> Visit
             (Outcome::invalid(Reason::InvalidSpec, message), condition)
         }
         Obstacle::AppNotReady { reason, message } => (Outcome::Waiting { reason, message, after: WAITING }, accepted()),
-        }
         Obstacle::AppUnknown => {
             (Outcome::Progressing { message: "waiting for the app to be tested".to_owned(), after: WAITING }, accepted())
         }
@@ -96,7 +95,7 @@ fn accepted() -> ConditionSpec {
 fn outcome(valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
     if let ProvisionEnd::AppFailed { reason, message } = &report.end {
         let reason = reasons::named(reason);
-        return Outcome::blocked(reason, format!("{message}. {}", reasons::advice(reason)), until_due(report, now).min(WAITING));
+        return Outcome::blocked(reason, reasons::with_advice(message, reason), until_due(report, now).min(WAITING));
     }
     if let Some(message) = held_message(report) {
         return Outcome::Held { reason: Reason::AwaitingApproval, message, run: false };
@@ -143,7 +142,8 @@ fn of_report(report: &ProvisionReport) -> Vec<ConditionSpec> {
     let provisioned = match (&report.end, report.failed, report.undecided) {
         (ProvisionEnd::PlanOnly, ..) => ConditionSpec::fails(ConditionType::Provisioned, Reason::PlanOnly, planned(report)),
         (ProvisionEnd::AppFailed { reason, message }, ..) => {
-            ConditionSpec::fails(ConditionType::Provisioned, reasons::named(reason), message.clone())
+            let reason = reasons::named(reason);
+            ConditionSpec::fails(ConditionType::Provisioned, reason, reasons::with_advice(message, reason))
         }
         (ProvisionEnd::Stopped { by: StopCause::Suspended }, ..) => {
             ConditionSpec::fails(ConditionType::Provisioned, Reason::Suspended, "the pass was stopped before its next write")
@@ -226,3 +226,6 @@ fn counts(counts: ProvisionCounts) -> ProvisionCountsStatus {
         unchanged: count(unchanged),
     }
 }
+
+#[cfg(test)]
+mod tests;

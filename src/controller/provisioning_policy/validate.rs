@@ -11,8 +11,9 @@ use crate::{
     controller::{
         app::{App, Usable},
         attribute_mapping::Effective,
+        texts,
     },
-    domain::{mapping::Problem, provision_decision::ProvisionRules},
+    domain::provision_decision::ProvisionRules,
 };
 
 /// A policy that can run.
@@ -55,16 +56,11 @@ pub(super) fn run(policy: &ProvisioningPolicy, found: &Found) -> Result<Valid, O
         None => None,
     };
     if !problems.is_empty() {
-        return Err(Obstacle::Invalid { message: text(&problems) });
+        return Err(Obstacle::Invalid { message: texts::of_problems(&problems) });
     }
     match &found.app {
         App::Ready(app) => Ok(Valid { app: Arc::clone(app), rules, broken_mapping }),
         App::Unknown => Err(Obstacle::AppUnknown),
         App::NotReady { message, reason } => Err(Obstacle::AppNotReady { reason: *reason, message: message.clone() }),
     }
-}
-
-fn text(problems: &[Problem]) -> String {
-    let texts: Vec<String> = problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect();
-    texts.join("\n")
 }

@@ -12,8 +12,9 @@ use cel::{
     },
 };
 
-/// The longest text that a helper or `+` makes, in bytes. Without it nested calls of `replace` multiply.
-pub(super) const MAX_TEXT: usize = 64 * 1024;
+/// The longest text that a helper or `+` makes, in bytes. Without it nested calls of `replace` multiply. An expression has
+/// room for some 75 calls, which together stay below a mebibyte (G3).
+pub(super) const MAX_TEXT: usize = 8 * 1024;
 
 /// A function that expressions may call.
 pub(super) struct Signature {

@@ -71,6 +71,7 @@ pub(super) fn join<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
 /// The parts between the separators; an empty separator separates nothing.
 pub(super) fn split<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
     let Some([subject, separator]) = texts::<2>("split", &args)? else { return Ok(null()) };
+    check_length("split", subject.len())?;
     let parts: Vec<&str> = if separator.is_empty() { vec![subject] } else { subject.split(separator).take(MAX_PARTS + 1).collect() };
     if parts.len() > MAX_PARTS {
         return Err(failure::of_function("split", format!("makes more than {MAX_PARTS} parts")));

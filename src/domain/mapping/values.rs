@@ -18,6 +18,8 @@ use super::{
 
 /// The most that expressions may read of one person, in bytes: what bounds the cost of all operations on it (G3).
 const BUDGET: usize = 256 * 1024;
+/// The most that an expression gives, in bytes: what it reads may stand in its result many times (G3).
+const RESULT: usize = 512 * 1024;
 
 /// Which attributes of the variables an expression names.
 #[derive(Clone, Debug, Default)]
@@ -168,6 +170,13 @@ fn number<'v>(number: &Number) -> Box<dyn Val + 'v> {
 
 /// The value as JSON. Fails on what JSON has no form for.
 pub(super) fn to_json(value: &dyn Val) -> Result<Value, String> {
+    convert(value, &mut { RESULT })
+}
+
+/// `left`: how many bytes the result may still have.
+fn convert(value: &dyn Val, left: &mut usize) -> Result<Value, String> {
+    let size = size_of::<Value>() + value.downcast_ref::<CelString>().map_or(0, |text| text.inner().len());
+    *left = left.checked_sub(size).ok_or_else(|| format!("it gives more than {} KiB", RESULT / 1024))?;
     if let Some(text) = value.downcast_ref::<CelString>() {
         return Ok(Value::from(text.inner()));
     }
@@ -187,13 +196,13 @@ pub(super) fn to_json(value: &dyn Val) -> Result<Value, String> {
         return Number::from_f64(*fraction.inner()).map(Value::Number).ok_or_else(|| "it gives a number that is not finite".to_owned());
     }
     if let Some(list) = value.downcast_ref::<CelList>() {
-        return list.inner().iter().map(|element| to_json(element.as_ref())).collect::<Result<Vec<_>, _>>().map(Value::Array);
+        return list.inner().iter().map(|element| convert(element.as_ref(), left)).collect::<Result<Vec<_>, _>>().map(Value::Array);
     }
     if let Some(map) = value.downcast_ref::<CelMap>() {
         let mut fields = Map::new();
         for (key, value) in map.inner() {
             let CelMapKey::String(key) = key else { return Err("it gives a map whose keys are not texts".to_owned()) };
-            fields.insert(key.inner().to_owned(), to_json(value.as_ref())?);
+            fields.insert(key.inner().to_owned(), convert(value.as_ref(), left)?);
         }
         return Ok(Value::Object(fields));
     }

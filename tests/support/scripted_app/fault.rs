@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::random::Random;
 use super::ledger::Entry;
 
 /// A fault and the requests that it meets.
@@ -17,6 +18,8 @@ pub struct Fault {
     first: u64,
     /// How many it meets.
     times: u64,
+    /// Of these, so many in a hundred, by chance.
+    share: Option<(usize, Random)>,
     what: What,
 }
 
@@ -105,12 +108,12 @@ pub enum What {
 impl Fault {
     /// On every request with this method and path: `/Users`, `/Users/*`, `*`.
     pub fn on(method: &'static str, path: &'static str, what: What) -> Self {
-        Self { method: Some(method), path, query: None, first: 1, times: u64::MAX, what }
+        Self { method: Some(method), path, query: None, first: 1, times: u64::MAX, share: None, what }
     }
 
     /// On every request.
     pub fn always(what: What) -> Self {
-        Self { method: None, path: "*", query: None, first: 1, times: u64::MAX, what }
+        Self { method: None, path: "*", query: None, first: 1, times: u64::MAX, share: None, what }
     }
 
     /// On listings.
@@ -131,6 +134,11 @@ impl Fault {
     /// From the n-th matching request on.
     pub fn from(self, n: u64) -> Self {
         Self { first: n, times: u64::MAX, ..self }
+    }
+
+    /// Only on so many in a hundred of the matching requests, by chance.
+    pub fn share(self, percent: usize, random: Random) -> Self {
+        Self { share: Some((percent, random)), ..self }
     }
 
     /// On the first so many matching requests.
@@ -189,13 +197,15 @@ impl Armed {
 
     /// What goes wrong with this request, if anything.
     pub fn meets(&mut self, request: &Entry) -> Option<What> {
-        let Fault { method, path, query, first, times, what } = &self.fault;
+        let Fault { method, path, query, first, times, share, what } = &mut self.fault;
         let path_matches = path.strip_suffix('*').map_or(request.path == *path, |prefix| request.path.starts_with(prefix));
         let query_matches = query.as_ref().is_none_or(|part| request.query.contains(part.as_str()));
-        if !path_matches || !query_matches || method.is_some_and(|method| method != request.method) {
+        if !path_matches || !query_matches || method.is_some_and(|method| method != request.method.as_str()) {
             return None;
         }
         self.matched += 1;
-        (self.matched >= *first && self.matched - first < *times).then(|| what.clone())
+        let meets = self.matched >= *first && self.matched - *first < *times;
+        let by_chance = share.as_mut().is_none_or(|(percent, random)| random.percent(*percent));
+        (meets && by_chance).then(|| what.clone())
     }
 }

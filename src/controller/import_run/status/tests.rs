@@ -1,0 +1,111 @@
+use super::*;
+use crate::{
+    controller::testing,
+    domain::{
+        hash::DigestBuilder,
+        id::RunId,
+        report::Snapshot,
+        safeguard::{ImportLimits, RemovalFigures},
+    },
+};
+
+fn import_run() -> ImportRun {
+    serde_json::from_value(serde_json::json!({
+        "apiVersion": "joinery.dev/v1alpha1", "kind": "ImportRun", "metadata": {"name": "hr", "namespace": "acme"},
+        "spec": {"integrationRef": {"name": "hr"}, "type": "Full"},
+    }))
+    .unwrap()
+}
+
+fn report(end: ImportEnd, people: u64) -> ImportReport {
+    let limits = ImportLimits { max_unassigned_percent: 0, min_population: 0, max_unassigned: Some(0) };
+    let figures = RemovalFigures { planned: people, removed: people, population: people, live: people };
+    let counts = ImportCounts {
+        new: people,
+        matched: people,
+        updated: people,
+        unchanged: people,
+        deactivated: people,
+        suspended: people,
+        unassigned: people,
+        reactivated: people,
+        pending: people,
+        ignored: people,
+        failed: people,
+    };
+    ImportReport {
+        end,
+        snapshot: Snapshot { records: people, pages: people, complete: false },
+        digest: Some(DigestBuilder::new().finish()),
+        plan: counts,
+        applied: counts,
+        safeguards: safeguard::import(figures, people, &limits),
+        finished: testing::now(),
+    }
+}
+
+/// One of every end; texts of this length.
+fn ends(length: usize) -> Vec<ImportEnd> {
+    let text = || "m".repeat(length);
+    let mut all = vec![
+        ImportEnd::Applied,
+        ImportEnd::NothingToDo,
+        ImportEnd::PlanOnly,
+        ImportEnd::Held,
+        ImportEnd::SnapshotIncomplete { problem: text() },
+        ImportEnd::EmptySource,
+        ImportEnd::PartiallyApplied,
+        ImportEnd::AppFailed { reason: "Unreachable".to_owned(), message: text() },
+    ];
+    let causes = [StopCause::Suspended, StopCause::DeadlineExceeded, StopCause::Superseded, StopCause::Changed, StopCause::Shutdown];
+    all.extend(causes.into_iter().map(|by| ImportEnd::Stopped { by }));
+    for end in &all {
+        match end {
+            ImportEnd::Applied
+            | ImportEnd::NothingToDo
+            | ImportEnd::PlanOnly
+            | ImportEnd::Held
+            | ImportEnd::SnapshotIncomplete { .. }
+            | ImportEnd::EmptySource
+            | ImportEnd::PartiallyApplied
+            | ImportEnd::AppFailed { .. } => {}
+            ImportEnd::Stopped { by } => match by {
+                StopCause::Suspended | StopCause::DeadlineExceeded | StopCause::Superseded | StopCause::Changed | StopCause::Shutdown => {}
+            },
+        }
+    }
+    all
+}
+
+fn stored(report: &ImportReport) -> StoredRun<ImportReport> {
+    StoredRun { run: RunId(1), started: testing::now(), report: Some(report.clone()) }
+}
+
+#[test]
+fn d3_an_import_of_any_number_of_people_is_a_small_status() {
+    for people in [1_000_000, u64::MAX / 2] {
+        for end in ends(1 << 20) {
+            let report = report(end, people);
+            let status = testing::written::<ImportRun>(over(&import_run(), Some(&stored(&report))).unwrap());
+            assert_eq!(status["applied"]["failed"].as_u64(), Some(people));
+        }
+    }
+}
+
+#[test]
+fn c4_every_end_of_an_import_that_is_no_success_says_what_to_do() {
+    for end in ends(30) {
+        let report = report(end.clone(), 7);
+        let (reason, message) = testing::ready(&testing::written::<ImportRun>(over(&import_run(), Some(&stored(&report))).unwrap()));
+        if !matches!(end, ImportEnd::Applied | ImportEnd::NothingToDo) {
+            testing::assert_helps(reason, &message);
+        }
+    }
+    for error in testing::app_errors() {
+        let reason = reasons::of_app(&error);
+        let report = report(ImportEnd::AppFailed { reason: reason.as_str().to_owned(), message: error.to_string() }, 7);
+        let (said, message) = testing::ready(&testing::written::<ImportRun>(over(&import_run(), Some(&stored(&report))).unwrap()));
+        assert_eq!(said, reason, "{error}");
+        testing::assert_helps(said, &message);
+    }
+}
