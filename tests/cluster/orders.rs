@@ -120,7 +120,9 @@ impl End {
                     |condition: &Value| ["type", "status", "reason"].map(|word| condition[word].as_str().unwrap_or_default().to_owned());
                 let mut words: Vec<[String; 3]> = conditions.iter().map(words).collect();
                 if kind == "ImportRun" {
-                    words.iter_mut().for_each(|[_, _, reason]| reason.clear());
+                    for [_, _, reason] in &mut words {
+                        reason.clear();
+                    }
                 }
                 end.conditions.insert(format!("{kind}/{name}"), words);
                 if kind == "AppIntegration" {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use joinery::clock::{Clock as _, SystemClock};
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
@@ -60,7 +61,7 @@ async fn h7_secrets_are_got_by_name_kept_nowhere_and_their_changes_noticed() {
 
     // Nothing tells the operator of the new token: it looks by itself.
     world.secret("bad", json!({"token": TOKEN}), Some("127.0.0.1")).await;
-    let changed = Timestamp::now();
+    let changed = SystemClock.now();
     world.until("AppIntegration", "chat", "Ready", "True", "*").await;
     let looks = looks(&world, "bad", from);
     let noticed = looks.iter().find(|look| **look >= changed).expect("it was looked at again");
@@ -102,7 +103,7 @@ async fn h7_a_changed_secret_is_noticed_while_nothing_fails() {
     world.until("AppIntegration", "app", "Ready", "True", "*").await;
     let from = audit::end();
     world.secret("app", json!({"token": "not-it"}), Some("127.0.0.1")).await;
-    let changed = Timestamp::now();
+    let changed = SystemClock.now();
     tokio::time::sleep(Duration::from_secs(320)).await;
     let noticed = looks(&world, "app", from).into_iter().find(|look| *look >= changed).expect("it was looked at again");
     assert!(noticed.duration_since(changed) <= AT_REST + BUSY, "noticed at {noticed}, changed at {changed}");
