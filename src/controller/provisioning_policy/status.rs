@@ -95,9 +95,8 @@ fn accepted() -> ConditionSpec {
 }
 
 fn outcome(valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
-    if let ProvisionEnd::AppFailed { reason, message } = &report.end {
-        let reason = reasons::named(reason);
-        return Outcome::blocked(reason, format!("{message}. {}", reasons::advice(reason)), until_due(report, now).min(WAITING));
+    if let Some(failed) = app_failed(report, now) {
+        return failed;
     }
     if let Some(message) = held_message(report) {
         return Outcome::Held { reason: Reason::AwaitingApproval, message, run: false };
@@ -114,6 +113,13 @@ fn outcome(valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
         _ => (Reason::Succeeded, applied(report)),
     };
     Outcome::Settled { reason, message, recheck }
+}
+
+/// By the one table: what the app refuses somebody must put right, what it does not answer passes.
+fn app_failed(report: &ProvisionReport, now: Timestamp) -> Option<Outcome> {
+    let ProvisionEnd::AppFailed { reason, message } = &report.end else { return None };
+    let reason = reasons::named(reason);
+    Some(Outcome::blocked(reason, format!("{message}. {}", reasons::advice(reason)), until_due(report, now).min(WAITING)))
 }
 
 /// When the next pass is due without anything having changed: the next attempt of a failed person, or the hour.
@@ -225,5 +231,50 @@ fn counts(counts: ProvisionCounts) -> ProvisionCountsStatus {
         deactivate: count(deactivate),
         reactivate: count(reactivate),
         unchanged: count(unchanged),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        connector::{AppError, CredentialError},
+        engine::app_failure_reason,
+    };
+
+    fn outcome_of(error: &AppError) -> Option<Outcome> {
+        let now = Timestamp::UNIX_EPOCH;
+        let report = ProvisionReport {
+            end: ProvisionEnd::AppFailed { reason: app_failure_reason(error).to_owned(), message: error.to_string() },
+            digest: None,
+            plan: ProvisionCounts::default(),
+            applied: ProvisionCounts::default(),
+            held: Vec::new(),
+            failed: 0,
+            undecided: 0,
+            safeguards: Vec::new(),
+            next_attempt: None,
+            finished: now,
+        };
+        app_failed(&report, now)
+    }
+
+    #[test]
+    fn c4_a_failed_app_is_told_by_its_own_reason() {
+        let unavailable = CredentialError::Unavailable { secret: "chat".to_owned(), message: "the API server answered 500".to_owned() };
+        let missing = CredentialError::SecretNotFound { secret: "chat".to_owned() };
+        for (error, wanted, stalled) in [
+            (AppError::Unauthorized, Reason::Unauthorized, true),
+            (AppError::Forbidden, Reason::Forbidden, true),
+            (AppError::NoAnswer("in time"), Reason::Unreachable, false),
+            (AppError::Credentials(missing), Reason::SecretNotFound, false),
+            (AppError::Credentials(unavailable), Reason::DependencyNotReady, false),
+        ] {
+            match outcome_of(&error) {
+                Some(Outcome::Invalid { reason, .. }) => assert_eq!((reason, true), (wanted, stalled), "{error}"),
+                Some(Outcome::Waiting { reason, .. }) => assert_eq!((reason, false), (wanted, stalled), "{error}"),
+                other => panic!("{error}: {other:?}"),
+            }
+        }
     }
 }
