@@ -93,9 +93,8 @@ fn accepted() -> ConditionSpec {
 }
 
 fn outcome(valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
-    if let ProvisionEnd::AppFailed { reason, message } = &report.end {
-        let reason = reasons::named(reason);
-        return Outcome::blocked(reason, reasons::with_advice(message, reason), until_due(report, now).min(WAITING));
+    if let Some(failed) = app_failed(report, now) {
+        return failed;
     }
     if let Some(message) = held_message(report) {
         return Outcome::Held { reason: Reason::AwaitingApproval, message, run: false };
@@ -112,6 +111,13 @@ fn outcome(valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
         _ => (Reason::Succeeded, applied(report)),
     };
     Outcome::Settled { reason, message, recheck }
+}
+
+/// By the one table: what the app refuses somebody must put right, what it does not answer passes.
+fn app_failed(report: &ProvisionReport, now: Timestamp) -> Option<Outcome> {
+    let ProvisionEnd::AppFailed { reason, message } = &report.end else { return None };
+    let reason = reasons::named(reason);
+    Some(Outcome::blocked(reason, reasons::with_advice(message, reason), until_due(report, now).min(WAITING)))
 }
 
 /// When the next pass is due without anything having changed: the next attempt of a failed person, or the hour.

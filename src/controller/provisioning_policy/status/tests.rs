@@ -1,11 +1,13 @@
 use super::*;
 use crate::{
+    connector::{AppError, CredentialError},
     controller::{provisioning_policy::rules, testing},
     domain::{
         id::IntegrationKey,
         report::{HeldClass, StopCause},
         safeguard::{ProvisionLimits, RemovalFigures},
     },
+    engine::app_failure_reason,
 };
 
 fn policy(spec: &serde_json::Value) -> ProvisioningPolicy {
@@ -128,4 +130,29 @@ fn c4_every_obstacle_and_every_end_says_what_to_do() {
         testing::assert_helps(reason, &provisioned.message);
     }
     testing::assert_helps(Reason::AwaitingApproval, &held_message(&report(ProvisionEnd::Done, 7)).unwrap());
+}
+
+fn outcome_of(error: &AppError) -> Option<Outcome> {
+    let now = Timestamp::UNIX_EPOCH;
+    let report = report(ProvisionEnd::AppFailed { reason: app_failure_reason(error).to_owned(), message: error.to_string() }, 0);
+    app_failed(&report, now)
+}
+
+#[test]
+fn c4_a_failed_app_is_told_by_its_own_reason() {
+    let unavailable = CredentialError::Unavailable { secret: "chat".to_owned(), message: "the API server answered 500".to_owned() };
+    let missing = CredentialError::SecretNotFound { secret: "chat".to_owned() };
+    for (error, wanted, stalled) in [
+        (AppError::Unauthorized, Reason::Unauthorized, true),
+        (AppError::Forbidden, Reason::Forbidden, true),
+        (AppError::NoAnswer("in time"), Reason::Unreachable, false),
+        (AppError::Credentials(missing), Reason::SecretNotFound, false),
+        (AppError::Credentials(unavailable), Reason::DependencyNotReady, false),
+    ] {
+        match outcome_of(&error) {
+            Some(Outcome::Invalid { reason, .. }) => assert_eq!((reason, true), (wanted, stalled), "{error}"),
+            Some(Outcome::Waiting { reason, .. }) => assert_eq!((reason, false), (wanted, stalled), "{error}"),
+            other => panic!("{error}: {other:?}"),
+        }
+    }
 }
