@@ -113,6 +113,8 @@ words! {
         EndpointHostChanged = "EndpointHostChanged",
         /// Joinery's own store cannot be used just now. Nothing is changed until it can.
         StoreUnavailable = "StoreUnavailable",
+        /// The store is another or an older one than the status speaks of. Plans are held. The `AppIntegration` says how to go on.
+        StoreReplaced = "StoreReplaced",
         /// An expression or a path cannot be parsed. The message shows where.
         SyntaxError = "SyntaxError",
         /// An expression names an attribute or a variable that does not exist.

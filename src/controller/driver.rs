@@ -143,7 +143,7 @@ where
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "reconcile failed; it is tried again");
-                if matches!(error, Error::Store(_)) {
+                if matches!(error, Error::Store(_)) && object.needs_store() {
                     tell_of_store(&object, &cx, written).await;
                 }
                 (error.category(), cx.backoff.failed(&uid, cx.clock.now()))

@@ -8,6 +8,7 @@ use super::{
     context::Context,
     driver::{Error, Visit},
     kind::{Kind, status_access},
+    replaced,
     streams::Source,
 };
 use crate::api::{AppIntegration, AppIntegrationStatus};
@@ -26,11 +27,16 @@ pub(crate) async fn reconcile(integration: Arc<AppIntegration>, cx: Arc<Context>
         Ok(valid) => valid,
         Err(refusal) => {
             cx.connections.refuse(&key(&integration), integration.metadata.generation, refusal.clone());
-            return Ok(status::invalid(&integration, &found, refusal));
+            return Ok(replaced::hold(
+                status::invalid(&integration, &found, refusal),
+                found.store.replaced.as_ref(),
+                &integration.name_any(),
+            ));
         }
     };
     let check = apply::run(&integration, &valid, &cx).await;
-    Ok(status::run(&integration, &found, &check, cx.clock.now()))
+    let visit = status::run(&integration, &found, &check, cx.clock.now());
+    Ok(replaced::hold(visit, found.store.replaced.as_ref(), &integration.name_any()))
 }
 
 impl Kind for AppIntegration {
@@ -40,7 +46,7 @@ impl Kind for AppIntegration {
     const SOURCE: Source = Source::AppIntegration;
 
     fn depends_on(source: Source) -> bool {
-        matches!(source, Source::Job)
+        matches!(source, Source::Job | Source::Store)
     }
 
     fn integration(&self) -> String {

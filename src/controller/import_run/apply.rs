@@ -46,10 +46,15 @@ fn is_schedule_suspended(found: &Found) -> bool {
 
 pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Context>) -> Import {
     let key = key(run, found);
-    let mode = if is_schedule_suspended(found) { Mode::Plan } else { valid.app.mode() };
+    let mode = match (&found.replaced, is_schedule_suspended(found)) {
+        (Some(_), _) => Mode::Hold,
+        (None, true) => Mode::Plan,
+        (None, false) => valid.app.mode(),
+    };
     let now = cx.clock.now();
-    // An import that was started goes on with what it was started with; a changed spec is for the next one.
-    let fingerprint = ShortHash::of(key.uid.as_bytes());
+    // An import that was started goes on with what it was started with; a changed spec is for the next one. One that was held
+    // because of the store is made anew when the store is taken up.
+    let fingerprint = ShortHash::of_json(&(&key.uid, mode == Mode::Hold));
     let polled = cx.imports.poll(
         &key,
         fingerprint,
@@ -58,15 +63,15 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Contex
             if let Some(schedule) = &found.schedule {
                 let deadline = Duration::from_secs(u64::try_from(schedule.spec.active_deadline_seconds).unwrap_or(u64::MAX));
                 // A run that is taken up again has no more time than one that was never interrupted.
-                let started = found.stored.as_ref().map_or(now, |stored| stored.started);
+                let started = found.started().unwrap_or(now);
                 let spent = Duration::try_from(now.duration_since(started)).unwrap_or_default();
                 stop.stop_after(deadline.saturating_sub(spent), StopCause::DeadlineExceeded);
             }
-            if mode == Mode::Plan {
+            if mode != Mode::Enforce {
                 stop.only_plans();
             }
             let job = ImportJob {
-                store: Arc::clone(&cx.store),
+                store: Arc::clone(&found.store),
                 connector: Arc::clone(&valid.app.connection.connector),
                 clock: Arc::clone(&cx.clock),
                 rules: valid.policy.rules.clone(),
@@ -114,6 +119,7 @@ fn count(cx: &Context, job: &ImportJob, report: &ImportReport) {
         ImportEnd::NothingToDo => "nothing_to_do",
         ImportEnd::PlanOnly => "plan_only",
         ImportEnd::Held => "held",
+        ImportEnd::StoreReplaced => "store_replaced",
         ImportEnd::SnapshotIncomplete { .. } => "snapshot_incomplete",
         ImportEnd::EmptySource => "empty_source",
         ImportEnd::PartiallyApplied => "partially_applied",

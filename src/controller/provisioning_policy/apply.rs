@@ -54,7 +54,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
     };
     let key = key(policy, found);
     let request = names::request(&policy.metadata);
-    let mode = valid.app.mode();
+    let mode = if found.replaced.is_some() { Mode::Hold } else { valid.app.mode() };
     let inputs = inputs(policy, rules, mode, found.directory_revision, request.as_deref());
     let now = cx.clock.now();
     if let Some((report, made_for)) = &found.last_pass
@@ -73,11 +73,11 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
             Err(_) => ended.failed_long_enough_ago(now),
         },
         |stop| {
-            if mode == Mode::Plan {
+            if mode != Mode::Enforce {
                 stop.only_plans();
             }
             let job = ProvisionJob {
-                store: Arc::clone(&cx.store),
+                store: Arc::clone(&found.store),
                 connector: Arc::clone(&valid.app.connection.connector),
                 clock: Arc::clone(&cx.clock),
                 rules: rules.clone(),
@@ -106,8 +106,8 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
 /// The hash of everything that a pass decides by. The same inputs give the same plan.
 fn inputs(policy: &ProvisioningPolicy, rules: &ProvisionRules, mode: Mode, directory_revision: i64, request: Option<&str>) -> ShortHash {
     let mapping = rules.mapping.as_ref().map(crate::domain::mapping::Mapping::digest);
-    let enforce = mode == Mode::Enforce;
-    ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, enforce, directory_revision, request))
+    let mode = format!("{mode:?}");
+    ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, mode, directory_revision, request))
 }
 
 fn is_due(report: &ProvisionReport, now: Timestamp) -> bool {

@@ -98,7 +98,7 @@ fn outcome(valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
         return Outcome::Waiting { reason: Reason::IntegrationNotReady, message: message.clone(), after: WAITING };
     }
     if let Some(message) = held_message(report) {
-        return Outcome::Held { reason: Reason::AwaitingApproval, message, run: false };
+        return Outcome::held(Reason::AwaitingApproval, message, false);
     }
     if let Some(name) = &valid.broken_mapping {
         let message = format!("the AttributeMapping `{name}` does not compile: creates and updates wait, deactivations go on");
@@ -141,6 +141,7 @@ fn applied(report: &ProvisionReport) -> String {
 fn of_report(report: &ProvisionReport) -> Vec<ConditionSpec> {
     let provisioned = match (&report.end, report.failed, report.undecided) {
         (ProvisionEnd::PlanOnly, ..) => ConditionSpec::fails(ConditionType::Provisioned, Reason::PlanOnly, planned(report)),
+        (ProvisionEnd::StoreReplaced, ..) => ConditionSpec::fails(ConditionType::Provisioned, Reason::StoreReplaced, planned(report)),
         (ProvisionEnd::AppFailed { reason, message }, ..) => {
             ConditionSpec::fails(ConditionType::Provisioned, reasons::named(reason), message.clone())
         }

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
@@ -33,9 +33,16 @@ const FAILURES_IN_A_ROW: u32 = 10;
 struct Halt {
     error: OnceLock<AppError>,
     in_a_row: AtomicU32,
+    /// The journal cannot be written: whoever has not begun does not wait for the same refusal (C8).
+    no_journal: AtomicBool,
 }
 
 impl Halt {
+    /// Is nothing more to be begun?
+    fn holds(&self) -> bool {
+        self.error.get().is_some() || self.no_journal.load(Ordering::Relaxed)
+    }
+
     fn succeeded(&self) {
         self.in_a_row.store(0, Ordering::Relaxed);
     }
@@ -64,6 +71,9 @@ enum Outcome {
 
 impl ProvisionJob {
     pub(super) async fn apply(&self, claim: &Claim, report: &mut ProvisionReport, progress: &mut Progress) -> Result<(), Early> {
+        if report.plan.changes() > report.held.iter().map(|held| held.count).sum() {
+            self.store.note_changes(claim).await?;
+        }
         let journal = Journal::start(self.store.clone(), claim.clone(), self.clock.clone());
         let halt = Halt::default();
         let held: HashSet<ActionClass> = report.held.iter().map(|held| held.class).collect();
@@ -151,12 +161,13 @@ impl ProvisionJob {
         before: Option<&Link>,
         attempt: u32,
     ) -> Result<Outcome, StoreError> {
-        if halt.error.get().is_some() || self.stop.cause().is_some() {
+        if halt.holds() || self.stop.cause().is_some() {
             return Ok(Outcome::Left);
         }
-        let intent = journal.open(Intent { person, action: action.clone() }).await?;
+        let intent = journal.open(Intent { person, action: action.clone() }).await;
+        let intent = intent.inspect_err(|_| halt.no_journal.store(true, Ordering::Relaxed))?;
         // The wait for the commit may have been long: look again before anything leaves (A12).
-        if halt.error.get().is_some() || self.stop.cause().is_some() {
+        if halt.holds() || self.stop.cause().is_some() {
             journal.close(intent, IntentResult::Void).await?;
             return Ok(Outcome::Left);
         }
@@ -171,7 +182,7 @@ impl ProvisionJob {
             result = label(&outcome),
             "effect"
         );
-        journal.close(intent, result).await?;
+        journal.close(intent, result).await.inspect_err(|_| halt.no_journal.store(true, Ordering::Relaxed))?;
         Ok(outcome)
     }
 
