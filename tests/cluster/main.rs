@@ -11,8 +11,10 @@ mod main_job;
 mod many;
 mod operator;
 mod privacy;
+mod replaced;
 #[path = "../support/samples.rs"]
 mod samples;
 mod scim;
+mod store_down;
 mod support;
 mod world;

@@ -36,6 +36,7 @@ enum Phase {
 }
 
 struct Gate {
+    alone: bool,
     without: usize,
     with: usize,
     phase: Phase,
@@ -44,7 +45,7 @@ struct Gate {
     starts: usize,
 }
 
-static GATE: Mutex<Gate> = Mutex::new(Gate { without: 0, with: 0, phase: Phase::Stopped, home: None, starts: 0 });
+static GATE: Mutex<Gate> = Mutex::new(Gate { alone: false, without: 0, with: 0, phase: Phase::Stopped, home: None, starts: 0 });
 
 fn gate() -> MutexGuard<'static, Gate> {
     GATE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -59,7 +60,7 @@ pub async fn absent() -> Absent {
     loop {
         {
             let mut gate = gate();
-            if gate.with == 0 {
+            if gate.with == 0 && !gate.alone {
                 gate.without += 1;
                 return Absent(());
             }
@@ -72,6 +73,76 @@ pub async fn absent() -> Absent {
 impl Drop for Absent {
     fn drop(&mut self) {
         gate().without -= 1;
+    }
+}
+
+/// As long as this lives, no other test of either kind runs: the place for operators with a store of their own, which would
+/// meddle with what others do.
+pub struct Alone(());
+
+/// Waits until all others have left.
+pub async fn alone() -> Alone {
+    let deadline = Instant::now() + TURN;
+    loop {
+        {
+            let mut gate = gate();
+            if gate.with == 0 && gate.without == 0 && !gate.alone && matches!(gate.phase, Phase::Stopped) {
+                gate.alone = true;
+                return Alone(());
+            }
+        }
+        assert!(Instant::now() < deadline, "the other tests do not end");
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        gate().alone = false;
+    }
+}
+
+/// An operator of one test, with a store of its own; it ends when this does.
+pub struct Own(Process);
+
+impl Own {
+    /// Starts it in `home`, and waits until it has said where it serves. `number` tells the starts in one home apart.
+    pub async fn start(client: &Client, home: &Arc<TempDir>, number: usize) -> Self {
+        Self(Process::start(client, Arc::clone(home), number, "").await.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// Likewise, of a store that does not open: it serves, and is not ready.
+    pub async fn start_unready(client: &Client, home: &Arc<TempDir>, number: usize) -> Self {
+        Self(Process::start(client, Arc::clone(home), number, "store").await.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// The store of operators in this home.
+    pub fn store(home: &TempDir) -> PathBuf {
+        home.path().join("volume/joinery.db")
+    }
+
+    /// `/readyz`.
+    pub async fn ready(&self) -> Option<u16> {
+        get(&self.0.address, "/readyz").await.map(|(status, _)| status)
+    }
+
+    /// The process of the operator, below the shell that guards it.
+    pub fn pid(&self) -> u32 {
+        let shell = self.0.child.lock().unwrap_or_else(PoisonError::into_inner).id();
+        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).expect("the shell's children");
+        let named = |pid: &&str| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "joinery");
+        children.split_whitespace().find(named).expect("the operator runs").parse().expect("a number")
+    }
+
+    /// SIGTERM, and until it is gone.
+    pub fn stop(self) {
+        self.0.stop();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -92,7 +163,7 @@ fn turn() -> Turn {
             gate.with += 1;
             Turn::Join(process)
         }
-        Phase::Stopped if gate.without == 0 => {
+        Phase::Stopped if gate.without == 0 && !gate.alone => {
             let home = gate.home.get_or_insert_with(|| Arc::new(tempfile::tempdir().expect("a folder for the operator"))).clone();
             gate.phase = Phase::Starting;
             gate.with += 1;
@@ -111,7 +182,7 @@ impl Operator {
             match turn() {
                 Turn::Join(process) => return Self(process),
                 Turn::Start(home, number) => {
-                    let started = Process::start(client, home, number).await;
+                    let started = Process::start(client, home, number, "").await;
                     let mut gate = gate();
                     let Ok(process) = started else {
                         gate.phase = Phase::Stopped;
@@ -175,18 +246,23 @@ struct Process {
 const GUARD: &str = r#""$@" & operator=$!; cat >/dev/null; kill $operator; wait $operator"#;
 
 impl Process {
-    async fn start(client: &Client, home: Arc<TempDir>, number: usize) -> Result<Self, String> {
+    /// `lacks`: what `/readyz` may name as missing, and the start is still one; empty: nothing.
+    async fn start(client: &Client, home: Arc<TempDir>, number: usize, lacks: &str) -> Result<Self, String> {
         support::install_definitions(client).await;
         support::apply_file(client, "deploy/rbac.yaml").await;
         await_permission(client).await;
         let kubeconfig = kubeconfig(client, &home).await;
+        // A home without this folder is one whose volume is missing.
+        if lacks.is_empty() {
+            fs::create_dir_all(home.path().join("volume")).map_err(|error| error.to_string())?;
+        }
         let log = home.path().join(format!("joinery-{number}.log"));
         let out = fs::File::create(&log).map_err(|error| error.to_string())?;
         let errors = out.try_clone().map_err(|error| error.to_string())?;
         let child = Command::new("sh")
             .args(["-c", GUARD, "sh", env!("CARGO_BIN_EXE_joinery"), "controller"])
             .args(["--listen", "127.0.0.1:0", "--log-level", "trace", "--store"])
-            .arg(home.path().join("joinery.db"))
+            .arg(Own::store(&home))
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::piped())
             .stdout(out)
@@ -198,7 +274,8 @@ impl Process {
         while Instant::now() < deadline {
             let text = fs::read_to_string(&log).unwrap_or_default();
             if let Some(address) = address(&text)
-                && let Some((200, _)) = get(&address, "/readyz").await
+                && let Some((status, text)) = get(&address, "/readyz").await
+                && (status == 200 || !lacks.is_empty() && text.contains(lacks))
             {
                 process.address = address;
                 return Ok(process);

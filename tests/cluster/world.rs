@@ -6,16 +6,19 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::{operator::Operator, support};
+use crate::{
+    operator::{self, Alone, Operator},
+    support,
+};
 
 /// The kinds of the API.
 pub const KINDS: [&str; 5] = ["AppIntegration", "AttributeMapping", "ImportRun", "ImportSchedule", "ProvisioningPolicy"];
 
-/// A namespace, and the operator.
-pub struct World {
+/// A namespace, and the operator, or the right to start one.
+pub struct World<O = Operator> {
     pub client: Client,
     pub namespace: String,
-    pub operator: Operator,
+    pub operator: O,
 }
 
 /// A condition, as far as tests look at it.
@@ -34,7 +37,20 @@ impl World {
         let namespace = support::namespace(&client, prefix).await;
         Self { client, namespace, operator }
     }
+}
 
+impl World<Alone> {
+    /// A new namespace in which only operators of this test are at work.
+    pub async fn alone(prefix: &str) -> Self {
+        let client = support::client().await;
+        let operator = operator::alone().await;
+        support::install_definitions(&client).await;
+        let namespace = support::namespace(&client, prefix).await;
+        Self { client, namespace, operator }
+    }
+}
+
+impl<O> World<O> {
     pub fn api(&self, kind: &str) -> Api<DynamicObject> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("joinery.dev", "v1alpha1", kind));
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource)

@@ -16,5 +16,7 @@ mod imports;
 mod kill;
 mod listings;
 mod provisioning;
+mod replaced;
 mod stops;
+mod unavailable;
 mod world;

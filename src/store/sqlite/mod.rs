@@ -34,6 +34,8 @@ use crate::domain::{
 
 mod bulk;
 mod connect;
+#[cfg(test)]
+mod down;
 mod import_apply;
 mod import_plan;
 mod journal;

@@ -1,0 +1,171 @@
+//! J6: the operator comes back with an older copy of its store, and with none. It holds, says so, and finds everybody again.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    operator::{Alone, Own},
+    scim::{Scim, person},
+    support,
+    world::{World, seen},
+};
+
+const PEOPLE: usize = 20;
+/// How long nothing may happen while all is held.
+const REST: Duration = Duration::from_secs(5);
+
+/// Waits until so many accounts are linked, and the status speaks of the store.
+async fn linked(world: &World<Alone>, integration: &str, accounts: usize) {
+    support::eventually(&format!("{accounts} accounts of {integration} are linked"), async || {
+        let status = world.get("AppIntegration", integration).await["status"].clone();
+        let held = status["store"]["replacement"].is_string();
+        (status["accounts"]["linked"] == accounts && !held).then_some(()).ok_or(status.to_string())
+    })
+    .await;
+}
+
+/// Row 3 of the table, on every object that it speaks of.
+async fn assert_all_are_held(world: &World<Alone>) {
+    for (kind, name, reason) in [
+        ("AppIntegration", "hr", "AwaitingApproval"),
+        ("AppIntegration", "chat", "AwaitingApproval"),
+        ("ProvisioningPolicy", "hr", "AwaitingApproval"),
+        ("ProvisioningPolicy", "chat", "AwaitingApproval"),
+        ("ImportSchedule", "hr", "RunHeld"),
+    ] {
+        let object = world.until(kind, name, "SafeguardTripped", "True", "StoreReplaced").await;
+        for (condition, status) in [("Ready", "False"), ("Stalled", "True")] {
+            let said = seen(&object, condition);
+            assert_eq!((said.status.as_str(), said.reason.as_str()), (status, reason), "{kind} {name}: {condition}");
+            assert!(said.message.contains("joinery.dev/take-up-store="), "{kind} {name}: {}", said.message);
+        }
+        assert_eq!(seen(&object, "Reconciling").status, "", "{kind} {name}");
+    }
+}
+
+/// Asks for an import and waits until it is held; gives its name.
+async fn held_import(world: &World<Alone>, text: &str) -> String {
+    world.merge("ImportSchedule", "hr", json!({"metadata": {"annotations": {"joinery.dev/requested-at": text}}})).await;
+    let name = support::eventually("the run is there", async || {
+        let runs = world.list("ImportRun").await;
+        let asked = runs.iter().find(|run| run["metadata"]["annotations"]["joinery.dev/requested-at"] == text);
+        asked.map(|run| run["metadata"]["name"].as_str().unwrap_or_default().to_owned()).ok_or(format!("{} others", runs.len()))
+    })
+    .await;
+    let run = world.until("ImportRun", &name, "SafeguardTripped", "True", "StoreReplaced").await;
+    for condition in ["Ready", "Succeeded", "AwaitingApproval"] {
+        assert_eq!(seen(&run, condition).reason, "AwaitingApproval", "{condition}: {run:#}");
+    }
+    assert_eq!((&run["status"]["state"], seen(&run, "Ready").status.as_str()), (&json!("Held"), "Unknown"), "{run:#}");
+    name
+}
+
+/// Takes the store up for one integration, as its status says.
+async fn take_up(world: &World<Alone>, integration: &str) {
+    let token = world.get("AppIntegration", integration).await["status"]["store"]["replacement"].clone();
+    assert!(token.is_string(), "{integration} names the replacement");
+    annotate(world, integration, token).await;
+    world.until("AppIntegration", integration, "Ready", "True", "*").await;
+}
+
+async fn annotate(world: &World<Alone>, integration: &str, text: Value) {
+    world.merge("AppIntegration", integration, json!({"metadata": {"annotations": {"joinery.dev/take-up-store": text}}})).await;
+}
+
+/// Name and status of every run that is over.
+async fn ended_runs(world: &World<Alone>) -> Vec<(String, Value)> {
+    let runs = world.list("ImportRun").await.into_iter().filter(|run| run["status"]["completionTime"].is_string());
+    runs.map(|run| (run["metadata"]["name"].to_string(), run["status"].clone())).collect()
+}
+
+async fn assert_nothing_happens(chat: &Scim, accounts: &[Value]) {
+    tokio::time::sleep(REST).await;
+    assert_eq!(chat.users().await, accounts, "nothing is written, versions and times included");
+}
+
+#[tokio::test]
+async fn j6_an_older_store_and_an_empty_one_are_held_until_they_are_taken_up() {
+    let world = World::alone("replaced").await;
+    let people: Vec<Value> = (0..PEOPLE).map(|number| person(&format!("person.{number:03}@corp.example"), "Kim", "Okafor")).collect();
+    let (hr, chat) = (Scim::with_seed("hr", 0, &people).await, Scim::with_users("chat", 0).await);
+    for (name, token) in [("hr", "hr"), ("chat", "chat")] {
+        world.secret(name, json!({"token": token}), Some("127.0.0.1")).await;
+    }
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    let operator = Own::start(&world.client, &home, 1).await;
+    world.source("hr", &hr.base_url, "hr").await;
+    world.target("chat", &chat.base_url, "chat", "Enforce").await;
+    world.import("hr", "first").await;
+    for integration in ["hr", "chat"] {
+        linked(&world, integration, PEOPLE).await;
+    }
+    operator.stop();
+    let backup = home.path().join("backup.db");
+    fs::copy(Own::store(&home), &backup).unwrap();
+
+    let operator = Own::start(&world.client, &home, 2).await;
+    hr.add(&person("later@corp.example", "Lee", "Later")).await;
+    world.import("hr", "second").await;
+    for integration in ["hr", "chat"] {
+        linked(&world, integration, PEOPLE + 1).await;
+    }
+    operator.stop();
+    let accounts = chat.users().await;
+    let ended = ended_runs(&world).await;
+    assert_eq!((accounts.len(), ended.len()), (PEOPLE + 1, 2));
+
+    older(&world, &chat, &home, &backup, &accounts).await;
+    assert_eq!(ended_runs(&world).await[..2], ended[..], "runs that were over stay what they were");
+    empty(&world, &chat, &home, &accounts).await;
+}
+
+async fn older(world: &World<Alone>, chat: &Scim, home: &Arc<TempDir>, backup: &Path, accounts: &[Value]) {
+    fs::copy(backup, Own::store(home)).unwrap();
+    let operator = Own::start(&world.client, home, 3).await;
+    assert_all_are_held(world).await;
+    let run = held_import(world, "third").await;
+    assert_nothing_happens(chat, accounts).await;
+    take_up(world, "hr").await;
+    world.until("ImportRun", &run, "Succeeded", "True", "Applied").await;
+    let policy = support::eventually("the plan of the target is there", async || {
+        let policy = world.get("ProvisioningPolicy", "chat").await;
+        (policy["status"]["plan"]["adopt"] == 1).then_some(policy.clone()).ok_or(policy["status"].to_string())
+    })
+    .await;
+    assert_eq!((&policy["status"]["plan"]["create"], seen(&policy, "SafeguardTripped").reason.as_str()), (&json!(0), "StoreReplaced"));
+    assert_eq!(chat.users().await, accounts);
+    take_up(world, "chat").await;
+    for integration in ["hr", "chat"] {
+        linked(world, integration, PEOPLE + 1).await;
+        world.until("ProvisioningPolicy", integration, "Ready", "True", "Succeeded").await;
+    }
+    assert_nothing_happens(chat, accounts).await;
+    operator.stop();
+}
+
+async fn empty(world: &World<Alone>, chat: &Scim, home: &Arc<TempDir>, accounts: &[Value]) {
+    fs::remove_dir_all(home.path().join("volume")).unwrap();
+    // The annotations are still those of the older store.
+    let operator = Own::start(&world.client, home, 4).await;
+    assert_all_are_held(world).await;
+    annotate(world, "chat", json!("yes")).await;
+    let run = held_import(world, "fourth").await;
+    assert_nothing_happens(chat, accounts).await;
+    assert_all_are_held(world).await;
+    take_up(world, "hr").await;
+    world.until("ImportRun", &run, "Succeeded", "True", "Applied").await;
+    support::eventually("the target's plan finds everybody again", async || {
+        let plan = world.get("ProvisioningPolicy", "chat").await["status"]["plan"].clone();
+        (plan["adopt"] == PEOPLE + 1 && plan["create"] == 0 && plan["deactivate"] == 0).then_some(()).ok_or(plan.to_string())
+    })
+    .await;
+    take_up(world, "chat").await;
+    linked(world, "chat", PEOPLE + 1).await;
+    let policy = world.until("ProvisioningPolicy", "chat", "Ready", "True", "Succeeded").await;
+    assert_eq!((&policy["status"]["applied"]["adopt"], &policy["status"]["applied"]["create"]), (&json!(PEOPLE + 1), &json!(0)));
+    assert_nothing_happens(chat, accounts).await;
+    crate::operator::Operator::assert_nothing_was_forbidden();
+    operator.stop();
+}
