@@ -163,7 +163,7 @@ impl Keeper {
         self.usable.send_if_modified(|usable| {
             let changed = usable.is_some() != works.is_some();
             if changed {
-                *usable = works.map(|store| -> Arc<dyn Store> { store.clone() });
+                *usable = works.cloned().map(|store| -> Arc<dyn Store> { store });
             }
             changed
         });

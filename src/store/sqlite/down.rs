@@ -17,7 +17,7 @@ async fn on_both(store: &SqliteStore, pragma: &'static str) {
 /// SQLite's own number for why it refused.
 fn code(error: &StoreError) -> Option<String> {
     match error {
-        StoreError::Database(sqlx::Error::Database(error)) => error.code().map(|code| code.into_owned()),
+        StoreError::Database(sqlx::Error::Database(error)) => error.code().map(std::borrow::Cow::into_owned),
         _ => None,
     }
 }
