@@ -151,6 +151,6 @@ impl World {
     /// The same apps, seen from another store.
     async fn replace_store(&mut self, path: &Path) {
         self.store = Arc::new(SqliteStore::open(path).await.unwrap());
-        self.path = path.to_owned();
+        path.clone_into(&mut self.path);
     }
 }
