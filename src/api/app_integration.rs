@@ -252,7 +252,8 @@ pub struct AppIntegrationStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1))]
     pub observed_generation: Option<i64>,
-    /// `Ready`, and `CredentialsValid`, `EndpointReachable`, `CapabilitiesKnown`; `Reconciling` and `Stalled` while they hold.
+    /// `Ready`, and `CredentialsValid`, `EndpointReachable`, `CapabilitiesKnown`; `SafeguardTripped`, `Reconciling` and `Stalled`
+    /// while they hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
@@ -269,6 +270,9 @@ pub struct AppIntegrationStatus {
     /// How many accounts are in which state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accounts: Option<AccountsStatus>,
+    /// The store that this status speaks of. It stays when the store is lost or an older one takes its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreStatus>,
     /// When the credentials were last tested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_credentials_check_time: Option<Time>,
@@ -312,6 +316,23 @@ pub struct CapabilitiesStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = DIGEST_LENGTH))]
     pub schema_digest: Option<String>,
+}
+
+/// The store that a status speaks of, and how far it had come with this integration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StoreStatus {
+    /// The id that the store was given when it was created.
+    #[schemars(length(max = 64))]
+    pub id: String,
+    /// How far the store had come: grows with every run of this integration that changes something.
+    #[schemars(range(min = 0))]
+    pub revision: i64,
+    /// Only while another or an older store is there: names that replacement. The annotation `joinery.dev/take-up-store` with this
+    /// text takes the store up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub replacement: Option<String>,
 }
 
 /// How many accounts are in which state.

@@ -115,6 +115,8 @@ words! {
         StoreUnavailable = "StoreUnavailable",
         /// The API server refused or did not answer what Joinery asked of it. It is tried again by itself; check rights and quotas.
         KubernetesRequestFailed = "KubernetesRequestFailed",
+        /// The store is another or an older one than the status speaks of. Plans are held. The `AppIntegration` says how to go on.
+        StoreReplaced = "StoreReplaced",
         /// An expression or a path cannot be parsed. The message shows where.
         SyntaxError = "SyntaxError",
         /// An expression names an attribute or a variable that does not exist.

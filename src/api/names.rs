@@ -14,6 +14,10 @@ pub const FIELD_MANAGER: &str = "joinery";
 /// Annotation: any new text asks for a credentials test, a pass or a full import now.
 pub const REQUESTED_AT: &str = "joinery.dev/requested-at";
 
+/// Annotation of an `AppIntegration`: takes up the store that is there in the place of the one that the status speaks of. Its
+/// text is `status.store.replacement` and holds for that replacement only (SG-12).
+pub const TAKE_UP_STORE: &str = "joinery.dev/take-up-store";
+
 /// Annotation of a Secret: the hosts that it may be sent to, separated by commas (AI-3).
 pub const ALLOWED_HOSTS: &str = "joinery.dev/allowed-hosts";
 
@@ -31,6 +35,11 @@ pub const REQUEST_LENGTH: usize = 256;
 pub fn request(metadata: &ObjectMeta) -> Option<String> {
     let text = metadata.annotations.as_ref()?.get(REQUESTED_AT)?;
     (!text.is_empty()).then(|| text.chars().take(REQUEST_LENGTH).collect())
+}
+
+/// The text of `joinery.dev/take-up-store`.
+pub fn taken_up_store(metadata: &ObjectMeta) -> Option<&str> {
+    metadata.annotations.as_ref()?.get(TAKE_UP_STORE).map(String::as_str)
 }
 
 /// Does the value of `joinery.dev/allowed-hosts` name this host (AI-3)? Hosts compare without regard to case; an entry is a

@@ -1,21 +1,22 @@
 //! What every controller shares.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use kube::{
-    Client,
+    Client, Resource as _,
     core::DeserializeGuard,
     runtime::{events::Recorder, reflector::Store as Cache},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     attribute_mapping::Compiled,
     backoff::Backoff,
+    kind::Kind,
     secrets::SecretToken,
     streams::{Bus, Source, Touched},
 };
@@ -29,7 +30,7 @@ use crate::{
         report::{ImportReport, ProvisionReport, StopCause},
     },
     engine::{RunError, check::CheckReport, jobs::Jobs},
-    store::Store,
+    store::{Store, StoreError},
     telemetry::metrics::Metrics,
 };
 
@@ -92,12 +93,29 @@ pub(crate) struct Caches {
     pub(crate) runs: Cache<DeserializeGuard<ImportRun>>,
 }
 
+impl Caches {
+    /// The namespaces that hold objects which depend on the store.
+    pub(crate) fn namespaces(&self) -> BTreeSet<String> {
+        let Self { integrations, mappings: _, policies, schedules, runs } = self;
+        let mut namespaces = BTreeSet::new();
+        add_namespaces(integrations, &mut namespaces);
+        add_namespaces(policies, &mut namespaces);
+        add_namespaces(schedules, &mut namespaces);
+        add_namespaces(runs, &mut namespaces);
+        namespaces
+    }
+}
+
+fn add_namespaces<K: Kind>(cache: &Cache<DeserializeGuard<K>>, namespaces: &mut BTreeSet<String>) {
+    namespaces.extend(cache.state().iter().filter_map(|object| object.meta().namespace.clone()));
+}
+
 /// What every controller shares.
 pub(crate) struct Context {
     pub(crate) client: Client,
     pub(crate) caches: Caches,
     pub(crate) bus: Bus,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) usable_store: watch::Receiver<Option<Arc<dyn Store>>>,
     pub(crate) connectors: Connectors,
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Metrics,
@@ -115,11 +133,16 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The store, if it works.
+    pub(crate) fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
+        self.usable_store.borrow().clone().ok_or(StoreError::Unavailable)
+    }
+
     /// Tells everybody who depends on the integration that one of its jobs has changed something.
     pub(crate) fn tell(&self, source: Source, integration: &IntegrationKey) {
         let name = match source {
             // People concern every app of the organisation.
-            Source::Directory => None,
+            Source::Directory | Source::Store => None,
             _ => Some(integration.name.as_str().to_owned()),
         };
         self.bus.tell(Touched { source, namespace: integration.organisation.as_str().to_owned(), integration: name });

@@ -182,7 +182,9 @@ where
             }
             Err(error) => {
                 tracing::warn!(error = telemetry::chain(&error), "reconcile failed; it is tried again");
-                if let Some((reason, message)) = error.worth_telling() {
+                if (object.needs_store() || !matches!(error, Error::Store(_)))
+                    && let Some((reason, message)) = error.worth_telling()
+                {
                     tell(reason, message, &object, &cx, written).await;
                 }
                 (error.category(), cx.backoff.failed(&uid, cx.clock.now()))
@@ -313,7 +315,7 @@ mod tests {
         assert!(event(&waiting("a"), &[], &first).is_some());
         let again = conditions(&waiting("b"), &first);
         assert!(event(&waiting("b"), &first, &again).is_none(), "another message is no other state");
-        let held = Outcome::Held { reason: Reason::AwaitingApproval, message: "ü".repeat(1_000_000), run: false };
+        let held = Outcome::held(Reason::AwaitingApproval, "ü".repeat(1_000_000), false);
         let now = conditions(&held, &again);
         let note = event(&held, &again, &now).unwrap().note.unwrap();
         assert!(note.len() <= 1024, "{} bytes", note.len());

@@ -26,6 +26,11 @@ pub(crate) trait Kind:
     /// The integration that the object belongs to.
     fn integration(&self) -> String;
 
+    /// Does what is said of the object depend on the store at all?
+    fn needs_store(&self) -> bool {
+        true
+    }
+
     /// The status as the API server has it.
     fn status(&self) -> Option<&Self::Status>;
 

@@ -3,7 +3,7 @@
 //!
 //! - `driver`: the one reconcile wrapper; `outcome`: the one table of what is said; `status`: the one writer
 //! - `streams`: one watch per kind, one bus for all that happens
-//! - `app`, `rivals`, `secrets`: what several kinds look up
+//! - `app`, `rivals`, `secrets`, `replaced`: what several kinds look up
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     backoff::Backoff,
     context::{Caches, Connections, Context, JobKey},
-    streams::{Bus, Source},
+    streams::{Bus, Source, Touched},
 };
 use crate::{clock::SharedClock, connector::Connectors, engine::jobs::Jobs, server::Health, store::Store, telemetry::metrics::Metrics};
 
@@ -38,6 +38,7 @@ mod numbers;
 mod outcome;
 mod provisioning_policy;
 mod reasons;
+mod replaced;
 mod rivals;
 mod secrets;
 mod status;
@@ -54,8 +55,8 @@ const CHECKS_AT_ONCE: usize = 64;
 pub struct Parts {
     /// The API server.
     pub client: Client,
-    /// The store.
-    pub store: Arc<dyn Store>,
+    /// The store while it works; `None` while it does not.
+    pub store: watch::Receiver<Option<Arc<dyn Store>>>,
     /// The connectors.
     pub connectors: Connectors,
     /// The time.
@@ -99,7 +100,7 @@ pub async fn run(parts: Parts) {
         client,
         caches,
         bus,
-        store,
+        usable_store: store,
         connectors,
         clock,
         metrics,
@@ -115,6 +116,7 @@ pub async fn run(parts: Parts) {
     });
     let watched = tokio::spawn(tell_when_listed(listed, health));
     let told = tokio::spawn(tell_of_jobs(Arc::clone(&cx), ended));
+    let stored = tokio::spawn(tell_of_store(Arc::clone(&cx)));
     let swept = tokio::spawn(sweep::run(Arc::clone(&cx)));
     tokio::join!(
         driver::run(integrations, Arc::clone(&cx), app_integration::reconcile),
@@ -126,6 +128,7 @@ pub async fn run(parts: Parts) {
     tokio::join!(cx.checks.shut_down(), cx.imports.shut_down(), cx.passes.shut_down());
     watched.abort();
     told.abort();
+    stored.abort();
     swept.abort();
 }
 
@@ -137,6 +140,16 @@ async fn tell_when_listed(kinds: [watch::Receiver<bool>; 5], health: Health) {
         }
     }
     health.set_watches(true);
+}
+
+/// Every object says that the store has stopped working, and goes on as soon as it works again (C8).
+async fn tell_of_store(cx: Arc<Context>) {
+    let mut store = cx.usable_store.clone();
+    while store.changed().await.is_ok() {
+        for namespace in cx.caches.namespaces() {
+            cx.bus.tell(Touched { source: Source::Store, namespace, integration: None });
+        }
+    }
 }
 
 /// Objects are visited again when one of their jobs is over.

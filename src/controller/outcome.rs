@@ -18,8 +18,8 @@ pub(crate) enum Outcome {
     Running { message: String, after: Duration },
     /// Something else has to happen first (rows 4 to 6).
     Waiting { reason: Reason, message: String, after: Duration },
-    /// A limit has tripped (row 3; 13 for a run). Ready is Unknown for a run, False for everything else.
-    Held { reason: Reason, message: String, run: bool },
+    /// A limit has tripped, or the store was replaced (row 3; 13 for a run). Ready is Unknown for a run, False for everything else.
+    Held { reason: Reason, message: String, run: bool, recheck: Duration },
     /// A person must edit something (row 2; 14 for a run that failed).
     Invalid { reason: Reason, message: String, recheck: Duration },
 }
@@ -40,8 +40,8 @@ impl Outcome {
             Self::Waiting { reason, message, .. } => {
                 vec![ready(Status::False, reason, message), also(ConditionType::Reconciling, reason, message)]
             }
-            Self::Held { reason, message, run: true } => vec![ready(Status::Unknown, reason, message)],
-            Self::Held { reason, message, run: false } => {
+            Self::Held { reason, message, run: true, .. } => vec![ready(Status::Unknown, reason, message)],
+            Self::Held { reason, message, run: false, .. } => {
                 vec![ready(Status::False, reason, message), also(ConditionType::Stalled, reason, message)]
             }
             Self::Invalid { reason, message, .. } => {
@@ -53,9 +53,8 @@ impl Outcome {
     /// When the object is visited again if nothing tells of a change.
     pub(crate) fn next_visit(&self) -> Duration {
         match self {
-            Self::Settled { recheck, .. } | Self::Invalid { recheck, .. } => *recheck,
+            Self::Settled { recheck, .. } | Self::Invalid { recheck, .. } | Self::Held { recheck, .. } => *recheck,
             Self::Progressing { after, .. } | Self::Running { after, .. } | Self::Waiting { after, .. } => *after,
-            Self::Held { .. } => HOURLY,
         }
     }
 
@@ -73,6 +72,11 @@ impl Outcome {
     /// Should somebody look?
     pub(crate) fn is_warning(&self) -> bool {
         matches!(self, Self::Held { .. } | Self::Invalid { .. })
+    }
+
+    /// A held object, visited again every hour, and when something is told.
+    pub(crate) fn held(reason: Reason, message: impl Into<String>, run: bool) -> Self {
+        Self::Held { reason, message: message.into(), run, recheck: HOURLY }
     }
 
     /// An invalid object, visited again every hour, and on its change.
@@ -149,13 +153,7 @@ mod tests {
                 "Unauthorized",
                 Some(ConditionType::Stalled),
             ),
-            (
-                "row 3",
-                Outcome::Held { reason: Reason::AwaitingApproval, message: "m".into(), run: false },
-                "False",
-                "AwaitingApproval",
-                Some(ConditionType::Stalled),
-            ),
+            ("row 3", Outcome::held(Reason::AwaitingApproval, "m", false), "False", "AwaitingApproval", Some(ConditionType::Stalled)),
             ("row 6", Outcome::blocked(Reason::Unreachable, "m", HOURLY), "False", "Unreachable", Some(ConditionType::Reconciling)),
             (
                 "row 7",
@@ -166,13 +164,7 @@ mod tests {
             ),
             ("row 9", settled(Reason::PlanOnly), "True", "PlanOnly", None),
             ("row 11", settled(Reason::Succeeded), "True", "Succeeded", None),
-            (
-                "row 13",
-                Outcome::Held { reason: Reason::AwaitingApproval, message: "m".into(), run: true },
-                "Unknown",
-                "AwaitingApproval",
-                None,
-            ),
+            ("row 13", Outcome::held(Reason::AwaitingApproval, "m", true), "Unknown", "AwaitingApproval", None),
         ];
         for (why, outcome, status, reason, also) in table {
             let conditions = after_visit(&outcome, &[], &[], 1, at(0)).unwrap();

@@ -20,7 +20,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
 use super::kind::Kind;
-use crate::api::names::REQUESTED_AT;
+use crate::api::names::{REQUESTED_AT, TAKE_UP_STORE};
 
 /// How many objects a list page holds.
 const PAGE_SIZE: u32 = 200;
@@ -39,6 +39,8 @@ pub(crate) enum Source {
     Job,
     /// People of the organisation have changed.
     Directory,
+    /// The store has stopped working, or works again.
+    Store,
 }
 
 /// Something has happened that other objects of the integration may depend on.
@@ -105,7 +107,7 @@ pub(crate) struct Feed<K: Kind> {
     pub(crate) listed: watch::Receiver<bool>,
 }
 
-/// Watches a kind. An object has to be looked at when its spec, its finalizers or our annotation have changed, not for
+/// Watches a kind. An object has to be looked at when its spec, its finalizers or our annotations have changed, not for
 /// labels, foreign annotations or the status that we write ourselves (D2).
 pub(crate) fn feed<K: Kind>(client: &Client, bus: &Bus) -> Feed<K> {
     let (cache, writer) = reflector::store();
@@ -145,7 +147,9 @@ fn what_matters<K: Kind>(object: &DeserializeGuard<K>) -> u64 {
     meta.generation.hash(&mut hasher);
     meta.finalizers.hash(&mut hasher);
     meta.deletion_timestamp.is_some().hash(&mut hasher);
-    meta.annotations.as_ref().and_then(|annotations| annotations.get(REQUESTED_AT)).hash(&mut hasher);
+    for ours in [REQUESTED_AT, TAKE_UP_STORE] {
+        meta.annotations.as_ref().and_then(|annotations| annotations.get(ours)).hash(&mut hasher);
+    }
     // A broken object that is repaired without a new generation is looked at again.
     object.0.is_ok().hash(&mut hasher);
     hasher.finish()

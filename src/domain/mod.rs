@@ -8,6 +8,7 @@
 //! - [`assignment`], [`provision_decision`], [`provision_plan`]: from the directory to an app
 //! - [`safeguard`]: whether a plan may be applied, and nowhere else
 //! - [`schedule`]: when imports run
+//! - [`store_mark`]: whether the store is the one that statuses speak of
 //! - [`counts`], [`report`]: what is said of it
 
 pub mod account;
@@ -30,3 +31,4 @@ pub mod safeguard;
 pub mod schedule;
 pub mod scim_path;
 pub mod sourcing;
+pub mod store_mark;

@@ -20,6 +20,8 @@ pub enum ImportEnd {
     PlanOnly,
     /// A limit tripped; nothing of the run was applied (SG-9).
     Held,
+    /// The store is not the one that the integration's status speaks of; nothing of the run was applied (SG-12).
+    StoreReplaced,
     /// The listing was not proved complete in three attempts (LS-3).
     SnapshotIncomplete {
         /// What was wrong with the last attempt, in our own words.
@@ -112,6 +114,8 @@ pub enum ProvisionEnd {
     Done,
     /// `mode: Plan`: nothing was written.
     PlanOnly,
+    /// The store is not the one that the integration's status speaks of: nothing was written (SG-12).
+    StoreReplaced,
     /// Stopped before its next write.
     Stopped {
         /// What stopped it.

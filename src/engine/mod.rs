@@ -27,6 +27,8 @@ pub enum Mode {
     Plan,
     /// Plans within their limits are applied.
     Enforce,
+    /// The store is not the one that the integration's status speaks of: plans are made and held (SG-12).
+    Hold,
 }
 
 /// A run that ended without a report.

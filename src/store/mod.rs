@@ -47,6 +47,9 @@ pub enum StoreError {
         /// Which table or column.
         what: &'static str,
     },
+    /// The store is not open yet, or has stopped working.
+    #[error("the store cannot be used just now")]
+    Unavailable,
     /// A newer run has claimed the integration; this one must stop.
     #[error("another run has taken this integration over")]
     LostEpoch,
@@ -152,6 +155,15 @@ pub trait Store: Send + Sync {
 
     /// Can it be read and written just now?
     async fn ping(&self) -> Result<()>;
+
+    /// How far the store has come with an integration: see [`crate::domain::store_mark`]. Zero if it has never heard of it.
+    async fn revision(&self, integration: &IntegrationKey) -> Result<i64>;
+
+    /// Raises the integration's revision to at least this: the store was taken up in the place of another one (SG-12).
+    async fn raise_revision(&self, integration: &IntegrationKey, to: i64) -> Result<()>;
+
+    /// Raises the integration's revision by one: the run is about to change something.
+    async fn note_changes(&self, claim: &Claim) -> Result<()>;
 
     // --- runs ---
 

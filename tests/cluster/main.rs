@@ -31,6 +31,7 @@ mod plane;
 mod privacy;
 #[path = "../support/random.rs"]
 mod random;
+mod replaced;
 mod rest;
 mod rivals;
 #[path = "../support/samples.rs"]
@@ -40,6 +41,7 @@ mod scim;
 mod scripted_app;
 mod secrets;
 mod state_table;
+mod store_down;
 mod support;
 mod tenancy;
 mod world;

@@ -70,6 +70,14 @@ impl Scim {
         users
     }
 
+    /// Adds a user, as its administrator would.
+    pub async fn add(&self, user: &Value) {
+        let url = format!("{}/Users", self.base_url);
+        let request = self.http.post(url).bearer_auth(&self.token).header("content-type", "application/scim+json");
+        let answer = request.body(user.to_string()).send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 201);
+    }
+
     /// The usernames of all accounts, sorted.
     pub async fn names(&self) -> Vec<String> {
         self.users().await.iter().map(|user| user["userName"].as_str().unwrap_or_default().to_owned()).collect()

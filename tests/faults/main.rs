@@ -23,6 +23,8 @@ mod numbers;
 mod partial;
 mod provisioning;
 mod removals;
+mod replaced;
 mod stops;
+mod unavailable;
 mod undecided;
 mod world;

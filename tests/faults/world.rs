@@ -46,7 +46,7 @@ pub struct World {
     pub clock: Arc<ManualClock>,
     pub hr: ScriptedApp,
     pub chat: ScriptedApp,
-    path: PathBuf,
+    pub path: PathBuf,
     _folder: TempDir,
     runs: AtomicU32,
 }

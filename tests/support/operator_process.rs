@@ -66,6 +66,19 @@ impl OperatorProcess {
         Err(format!("not ready within {patience:?}; its log:\n{}", self.log()))
     }
 
+    /// The address of `/readyz` and `/metrics`, ready or not.
+    pub async fn serving(&self) -> String {
+        super::eventually("the operator serves", async || address(&self.log()).ok_or_else(|| self.log())).await
+    }
+
+    /// The process of the operator, below the shell that guards it.
+    pub fn pid(&self) -> u32 {
+        let shell = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).expect("the shell's children");
+        let named = |pid: &&str| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "joinery");
+        children.split_whitespace().find(named).expect("the operator runs").parse().expect("a number")
+    }
+
     /// SIGTERM, and how it ended.
     pub fn terminate(&mut self) -> ExitStatus {
         drop(self.child.stdin.take());

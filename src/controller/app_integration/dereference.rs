@@ -6,7 +6,7 @@ use super::{super::secrets, key};
 use crate::{
     api::AppIntegration,
     connector::CredentialError,
-    controller::{context::Context, driver::Error, secrets::SecretKey},
+    controller::{context::Context, driver::Error, replaced, secrets::SecretKey},
     store::AccountCounts,
 };
 
@@ -14,6 +14,7 @@ pub(super) struct Found {
     /// The private CA, if one is named.
     pub(super) ca: Option<Result<String, CredentialError>>,
     pub(super) accounts: AccountCounts,
+    pub(super) store: replaced::Seen,
 }
 
 pub(super) async fn run(integration: &AppIntegration, cx: &Context) -> Result<Found, Error> {
@@ -31,6 +32,7 @@ pub(super) async fn run(integration: &AppIntegration, cx: &Context) -> Result<Fo
         }
         None => None,
     };
-    let accounts = cx.store.account_counts(&key(integration)).await?;
-    Ok(Found { ca, accounts })
+    let store = cx.store()?;
+    let accounts = store.account_counts(&key(integration)).await?;
+    Ok(Found { ca, accounts, store: replaced::look_and_take_up(integration, store.as_ref()).await? })
 }

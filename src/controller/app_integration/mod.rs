@@ -8,6 +8,7 @@ use super::{
     context::Context,
     driver::{Error, Visit},
     kind::{Kind, status_access},
+    replaced,
     streams::Source,
 };
 use crate::api::{AppIntegration, AppIntegrationStatus};
@@ -33,10 +34,14 @@ pub(crate) async fn reconcile(integration: Arc<AppIntegration>, cx: Arc<Context>
     }
     let valid = match valid {
         Ok(valid) => valid,
-        Err(refusal) => return Ok(status::invalid(&integration, &found, refusal)),
+        Err(refusal) => {
+            let visit = status::invalid(&integration, &found, refusal);
+            return Ok(replaced::hold(visit, found.store.replaced.as_ref(), &integration.name_any()));
+        }
     };
     let check = apply::run(&integration, &valid, &cx).await?;
-    Ok(status::run(&integration, &found, &check, cx.clock.now()))
+    let visit = status::run(&integration, &found, &check, cx.clock.now());
+    Ok(replaced::hold(visit, found.store.replaced.as_ref(), &integration.name_any()))
 }
 
 impl Kind for AppIntegration {
@@ -46,7 +51,7 @@ impl Kind for AppIntegration {
     const SOURCE: Source = Source::AppIntegration;
 
     fn depends_on(source: Source) -> bool {
-        matches!(source, Source::Job)
+        matches!(source, Source::Job | Source::Store)
     }
 
     fn integration(&self) -> String {
@@ -59,7 +64,7 @@ impl Kind for AppIntegration {
 /// What is said of an integration before anything is looked up.
 #[cfg(test)]
 pub(super) fn judge(integration: &AppIntegration) -> Visit<AppIntegrationStatus> {
-    let found = dereference::Found { ca: None, accounts: crate::store::AccountCounts::default() };
+    let found = dereference::Found { ca: None, accounts: crate::store::AccountCounts::default(), store: replaced::Seen::known() };
     match validate::alone(integration) {
         Err(refusal) => status::invalid(integration, &found, refusal),
         Ok(()) => status::run(integration, &found, &apply::Check { last: None, request: None }, super::testing::now()),

@@ -120,6 +120,7 @@ fn base(integration: &AppIntegration, found: &Found) -> AppIntegrationStatus {
         host: integration.spec.endpoint_host().map(str::to_owned),
         capabilities: last.and_then(|status| status.capabilities.clone()),
         accounts: Some(AccountsStatus { linked: count(linked), pending: count(pending), failed: count(failed) }),
+        store: Some(found.store.shown()),
         last_credentials_check_time: last.and_then(|status| status.last_credentials_check_time.clone()),
         next_attempt_time: None,
         last_handled_request: last.and_then(|status| status.last_handled_request.clone()),

@@ -26,6 +26,7 @@ use crate::{
         import::ImportJob,
         jobs::{Inputs, Polled},
     },
+    store::Store,
     telemetry::{
         self,
         metrics::{ActionLabels, RunLabels},
@@ -60,7 +61,7 @@ pub(super) async fn give_up(run: &ImportRun, found: &Found, cx: &Context) -> Res
     if cx.imports.is_running(&key) {
         return Ok(false);
     }
-    cx.store.end_import(&found.key, &key.uid, &ImportReport::replaced(cx.clock.now())).await?;
+    cx.store()?.end_import(&found.key, &key.uid, &ImportReport::replaced(cx.clock.now())).await?;
     Ok(true)
 }
 
@@ -80,29 +81,35 @@ fn is_schedule_suspended(found: &Found) -> bool {
 }
 
 /// TD-3: of two runs of an integration the one that is asked for first goes first, and the other one waits for its end.
-pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, cx: &Arc<Context>) -> Result<Import, Obstacle> {
+pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, store: Arc<dyn Store>, cx: &Arc<Context>) -> Result<Import, Obstacle> {
     let key = key(run, found);
-    let mode = if is_schedule_suspended(found) { Mode::Plan } else { valid.app.mode() };
+    let mode = match (&found.replaced, is_schedule_suspended(found)) {
+        (Some(_), _) => Mode::Hold,
+        (None, true) => Mode::Plan,
+        (None, false) => valid.app.mode(),
+    };
     let now = cx.clock.now();
-    // A mode that allows more is for the next import; what allows less has stopped this one.
+    // A mode that allows more is for the next import; what allows less has stopped this one. One that was held because of the
+    // store is made anew when the store is taken up.
     let terms = terms(found, Some(&valid.app.integration), Some(valid.app.settings));
+    let fingerprint = ShortHash::of_json(&(terms, mode == Mode::Hold));
     let polled = cx.imports.poll(
         &key,
-        Inputs { fingerprint: terms, terms },
+        Inputs { fingerprint, terms },
         |ended| ended.may_be_tried_again(now),
         |stop| {
             if let Some(schedule) = &found.schedule {
                 let deadline = Duration::from_secs(u64::try_from(schedule.spec.active_deadline_seconds).unwrap_or(u64::MAX));
                 // A run that is taken up again has no more time than one that was never interrupted.
-                let started = found.stored.as_ref().map_or(now, |stored| stored.started);
+                let started = found.started().unwrap_or(now);
                 let spent = Duration::try_from(now.duration_since(started)).unwrap_or_default();
                 stop.stop_after(deadline.saturating_sub(spent), StopCause::DeadlineExceeded);
             }
-            if mode == Mode::Plan {
+            if mode != Mode::Enforce {
                 stop.only_plans();
             }
             let job = ImportJob {
-                store: Arc::clone(&cx.store),
+                store,
                 connector: Arc::clone(&valid.app.connection.connector),
                 clock: Arc::clone(&cx.clock),
                 rules: valid.policy.rules.clone(),
@@ -157,6 +164,7 @@ fn count(cx: &Context, job: &ImportJob, report: &ImportReport) {
         ImportEnd::NothingToDo => "nothing_to_do",
         ImportEnd::PlanOnly => "plan_only",
         ImportEnd::Held => "held",
+        ImportEnd::StoreReplaced => "store_replaced",
         ImportEnd::SnapshotIncomplete { .. } => "snapshot_incomplete",
         ImportEnd::EmptySource => "empty_source",
         ImportEnd::PartiallyApplied => "partially_applied",

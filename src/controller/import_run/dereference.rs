@@ -1,6 +1,7 @@
 //! What a run depends on: its app, policy and mapping, the schedule that started it, and what the store says of
 //! itself.
 
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::{
@@ -10,45 +11,56 @@ use crate::{
         attribute_mapping::{self, Effective},
         context::Context,
         driver::{self, Error},
-        rivals,
+        replaced, rivals,
     },
-    domain::{id::IntegrationKey, report::ImportReport},
+    domain::{id::IntegrationKey, report::ImportReport, store_mark::Replacement},
     store::StoredRun,
 };
 
 pub(super) struct Found {
     pub(super) key: IntegrationKey,
+    /// The store is not the one that the integration's status speaks of: nothing is applied (SG-12).
+    pub(super) replaced: Option<Replacement>,
     pub(super) stored: Option<StoredRun<ImportReport>>,
     pub(super) app: App,
     pub(super) mapping: Effective,
     pub(super) policy: Option<ProvisioningPolicy>,
     pub(super) schedule: Option<ImportSchedule>,
     /// Is there a newer run of the schedule, and its policy is `Replace` (TD-3)?
-    pub(super) replaced: bool,
+    pub(super) superseded: bool,
 }
 
-pub(super) fn run(run: &ImportRun, stored: Option<StoredRun<ImportReport>>, cx: &Context) -> Found {
+impl Found {
+    /// When the import that is under way began.
+    pub(super) fn started(&self) -> Option<Timestamp> {
+        self.stored.as_ref().filter(|stored| stored.report.is_none()).map(|stored| stored.started)
+    }
+}
+
+pub(super) async fn run(run: &ImportRun, stored: Option<StoredRun<ImportReport>>, cx: &Context) -> Result<Found, Error> {
     let namespace = run.namespace().unwrap_or_default();
     let integration = &run.spec.integration_ref.name;
     let key = IntegrationKey::new(namespace.clone(), integration.clone());
     let schedule = run.labels().get(SCHEDULE_LABEL).and_then(|name| driver::cached(&cx.caches.schedules, &namespace, name));
-    Found {
+    let store = cx.store()?;
+    Ok(Found {
         stored,
-        replaced: schedule.as_ref().is_some_and(|schedule| is_replaced(run, schedule, cx)),
+        superseded: schedule.as_ref().is_some_and(|schedule| is_superseded(run, schedule, cx)),
         app: app::find(&namespace, integration, cx),
         mapping: attribute_mapping::effective(&namespace, integration, cx),
         policy: rivals::oldest(&cx.caches.policies, &namespace, integration),
         schedule,
+        replaced: replaced::find(&namespace, integration, store.as_ref(), cx).await?,
         key,
-    }
+    })
 }
 
 /// What the store says of the run. A run that is over needs nothing else.
 pub(super) async fn stored(run: &ImportRun, cx: &Context) -> Result<Option<StoredRun<ImportReport>>, Error> {
-    Ok(cx.store.import_run(&run.uid().unwrap_or_default()).await?)
+    Ok(cx.store()?.import_run(&run.uid().unwrap_or_default()).await?)
 }
 
-fn is_replaced(run: &ImportRun, schedule: &ImportSchedule, cx: &Context) -> bool {
+fn is_superseded(run: &ImportRun, schedule: &ImportSchedule, cx: &Context) -> bool {
     let age = |run: &ImportRun| (run.creation_timestamp().map(|time| time.0), run.name_any());
     let newer = |other: &ImportRun| {
         let ours = other.owner_references().iter().any(|owner| Some(&owner.uid) == schedule.metadata.uid.as_ref());

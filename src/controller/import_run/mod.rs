@@ -8,23 +8,40 @@ use super::{
     kind::{Kind, status_access},
     streams::Source,
 };
-use crate::api::{ImportRun, ImportRunStatus};
+use crate::{
+    api::{ImportRun, ImportRunStatus},
+    domain::report::ImportEnd,
+};
 
 mod apply;
 mod dereference;
 mod status;
 mod validate;
 
-pub(crate) use status::{Ending, ending};
+pub(crate) use status::{Ending, ending, remembered_ending};
 
 pub(crate) async fn reconcile(run: Arc<ImportRun>, cx: Arc<Context>) -> Result<Visit<ImportRunStatus>, Error> {
     let stored = dereference::stored(&run, &cx).await?;
-    if let Some(over) = status::over(&run, stored.as_ref()) {
+    let report = stored.as_ref().and_then(|stored| stored.report.as_ref());
+    // One that was held because of the store is taken up again when the store is.
+    let is_held_for_store = report.is_some_and(|report| report.end == ImportEnd::StoreReplaced);
+    if !is_held_for_store && let Some(over) = status::over(&run, stored.as_ref()) {
         return Ok(over);
     }
-    let found = dereference::run(&run, stored, &cx);
+    if report.is_none()
+        && let Some(visit) = status::remembered(&run)
+    {
+        return Ok(visit);
+    }
+    let found = dereference::run(&run, stored, &cx).await?;
+    if is_held_for_store
+        && found.replaced.is_some()
+        && let Some(over) = status::over(&run, found.stored.as_ref())
+    {
+        return Ok(over);
+    }
     apply::halt(&run, &found, &cx);
-    if found.replaced && apply::give_up(&run, &found, &cx).await? {
+    if found.superseded && apply::give_up(&run, &found, &cx).await? {
         let stored = dereference::stored(&run, &cx).await?;
         if let Some(over) = status::over(&run, stored.as_ref()) {
             return Ok(over);
@@ -34,7 +51,7 @@ pub(crate) async fn reconcile(run: Arc<ImportRun>, cx: Arc<Context>) -> Result<V
         Ok(valid) => valid,
         Err(obstacle) => return Ok(status::obstacle(&run, &found, obstacle)),
     };
-    Ok(match apply::run(&run, &valid, &found, &cx) {
+    Ok(match apply::run(&run, &valid, &found, cx.store()?, &cx) {
         Ok(import) => status::run(&run, &found, &import, cx.clock.now()),
         Err(obstacle) => status::obstacle(&run, &found, obstacle),
     })
@@ -48,13 +65,23 @@ impl Kind for ImportRun {
 
     fn depends_on(source: Source) -> bool {
         match source {
-            Source::AppIntegration | Source::AttributeMapping | Source::ProvisioningPolicy | Source::ImportSchedule | Source::Job => true,
+            Source::AppIntegration
+            | Source::AttributeMapping
+            | Source::ProvisioningPolicy
+            | Source::ImportSchedule
+            | Source::Job
+            | Source::Store => true,
             Source::ImportRun | Source::Directory => false,
         }
     }
 
     fn integration(&self) -> String {
         self.spec.integration_ref.name.clone()
+    }
+
+    /// A run that is over stays what it is.
+    fn needs_store(&self) -> bool {
+        self.status.as_ref().is_none_or(|status| status.completion_time.is_none())
     }
 
     status_access!();
@@ -66,7 +93,7 @@ pub(super) fn judge(run: &ImportRun) -> Visit<ImportRunStatus> {
     let key = crate::domain::id::IntegrationKey::new("acme", run.spec.integration_ref.name.clone());
     let mapping = super::attribute_mapping::Effective::NotReady { name: String::new() };
     let app = super::app::App::Unknown;
-    let found = dereference::Found { key, stored: None, app, mapping, policy: None, schedule: None, replaced: false };
+    let found = dereference::Found { key, stored: None, app, mapping, policy: None, schedule: None, superseded: false, replaced: None };
     match validate::run(&found) {
         Ok(_) => status::run(run, &found, &apply::Import { error: None }, super::testing::now()),
         Err(obstacle) => status::obstacle(run, &found, obstacle),

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{apply::Import, dereference::Found, validate::Obstacle};
 use crate::{
     api::{
         ConditionType, ImportRun, ImportRunStatus, Reason,
-        conditions::{ConditionSpec, Status},
+        conditions::{self, ConditionSpec, Status},
         import_run::{ImportCountsStatus, ImportPlanStatus, RunState, RunVerdict, SnapshotStatus},
     },
     controller::{
@@ -65,7 +65,7 @@ pub(super) fn run(run: &ImportRun, found: &Found, import: &Import, now: Timestam
         None => "the import is under way".to_owned(),
     };
     let mut status = base(run);
-    let started = found.stored.as_ref().map_or(now, |stored| stored.started);
+    let started = found.started().unwrap_or(now);
     status.start_time = status.start_time.or(Some(Time(whole_seconds(started))));
     status.state = Some(RunState::Running);
     let conditions = vec![ConditionSpec::unknown(ConditionType::Succeeded, Reason::Progressing, message.clone())];
@@ -100,12 +100,13 @@ pub(super) fn over(run: &ImportRun, stored: Option<&StoredRun<ImportReport>>) ->
     status.verdict = Some(match &report.end {
         ImportEnd::SnapshotIncomplete { .. } | ImportEnd::AppFailed { .. } => RunVerdict::SnapshotIncomplete,
         ImportEnd::EmptySource => RunVerdict::EmptySource,
+        ImportEnd::StoreReplaced => RunVerdict::SafeguardTripped,
         _ if safeguard::tripped(&report.safeguards) => RunVerdict::SafeguardTripped,
         _ => RunVerdict::Pass,
     });
     let (outcome, state) = match succeeded {
         Status::True => (Outcome::Settled { reason, message, recheck: OVER }, RunState::Succeeded),
-        Status::Unknown => (Outcome::Held { reason, message, run: true }, RunState::Held),
+        Status::Unknown => (Outcome::held(reason, message, true), RunState::Held),
         Status::False => (Outcome::Invalid { reason, message, recheck: OVER }, RunState::Failed),
     };
     status.state = Some(state);
@@ -134,6 +135,7 @@ pub(crate) fn ending(report: &ImportReport) -> Ending {
             end(Status::True, Reason::PlanOnly, message)
         }
         ImportEnd::Held => held(report),
+        ImportEnd::StoreReplaced => store_replaced(report),
         ImportEnd::EmptySource => {
             let live = report.safeguards.iter().find(|result| result.rule == Rule::EmptySource).map_or(0, |result| result.population);
             let message = format!(
@@ -178,6 +180,47 @@ fn held(report: &ImportReport) -> Ending {
         message: message.clone(),
         tripped: Some((Reason::UnassignLimitExceeded, message)),
     }
+}
+
+fn store_replaced(report: &ImportReport) -> Ending {
+    let message = format!(
+        "the store is not the one that the AppIntegration's status speaks of; the AppIntegration says how to go on, and this run goes on \
+         by itself then. Nothing was changed; planned: {}",
+        changes(&report.plan)
+    );
+    Ending {
+        succeeded: Status::Unknown,
+        reason: Reason::AwaitingApproval,
+        message: message.clone(),
+        tripped: Some((Reason::StoreReplaced, message)),
+    }
+}
+
+/// A run that was over when the store that knew it was lost or went back in time: what its status says is all that is left of
+/// it, and it stays over. Importing again is for a new run.
+pub(super) fn remembered(run: &ImportRun) -> Option<Visit<ImportRunStatus>> {
+    let (Ending { succeeded, reason, message, .. }, _) = remembered_ending(run)?;
+    let status = run.status.clone()?;
+    let outcome = match succeeded {
+        Status::False => Outcome::Invalid { reason, message, recheck: OVER },
+        Status::True | Status::Unknown => Outcome::Settled { reason, message, recheck: OVER },
+    };
+    let own = [ConditionType::Succeeded, ConditionType::SnapshotComplete];
+    let conditions = own.into_iter().filter_map(|kind| read(conditions::find(&status.conditions, kind)?)).collect();
+    Some(Visit { outcome, conditions, status })
+}
+
+/// How such a run ended, and when.
+pub(crate) fn remembered_ending(run: &ImportRun) -> Option<(Ending, Timestamp)> {
+    let status = run.status.as_ref()?;
+    let finished = status.completion_time.as_ref()?.0;
+    let ConditionSpec { status: succeeded, reason, message, .. } = read(conditions::find(&status.conditions, ConditionType::Succeeded)?)?;
+    Some((Ending { succeeded, reason, message, tripped: None }, finished))
+}
+
+fn read(condition: &Condition) -> Option<ConditionSpec> {
+    let status = [Status::True, Status::False, Status::Unknown].into_iter().find(|status| status.as_str() == condition.status)?;
+    Some(ConditionSpec::new(ConditionType::parse(&condition.type_)?, status, Reason::parse(&condition.reason)?, condition.message.clone()))
 }
 
 fn snapshot(report: &ImportReport) -> ConditionSpec {

@@ -9,7 +9,9 @@ use crate::{
         context::Context,
         driver::{self, Error},
         import_run::{self, Ending},
+        replaced,
     },
+    domain::store_mark::Replacement,
 };
 
 /// A run of the schedule.
@@ -30,6 +32,8 @@ impl Child {
 pub(super) struct Found {
     /// Newest first.
     pub(super) runs: Vec<Child>,
+    /// The store is not the one that the integration's status speaks of (SG-12).
+    pub(super) replaced: Option<Replacement>,
     /// Does the AppIntegration exist?
     pub(super) integration: bool,
     /// The integration of the schedule is suspended: nothing is started (AI-7).
@@ -57,6 +61,7 @@ impl Found {
 pub(super) async fn run(schedule: &ImportSchedule, cx: &Context) -> Result<Found, Error> {
     let namespace = schedule.namespace().unwrap_or_default();
     let uid = schedule.uid().unwrap_or_default();
+    let store = cx.store()?;
     let mut runs = Vec::new();
     for object in driver::in_namespace(&cx.caches.runs, &namespace) {
         let Ok(run) = &object.0 else { continue };
@@ -65,8 +70,10 @@ pub(super) async fn run(schedule: &ImportSchedule, cx: &Context) -> Result<Found
             continue;
         }
         // From the store, not from the run's status: what somebody wrote there causes nothing (H11).
-        let stored = cx.store.import_run(&run.uid().unwrap_or_default()).await?;
+        let stored = store.import_run(&run.uid().unwrap_or_default()).await?;
         let ending = stored.and_then(|stored| stored.report).map(|report| (import_run::ending(&report), report.finished));
+        // But for a run of which the store that knew it is gone.
+        let ending = ending.or_else(|| import_run::remembered_ending(run));
         let created = run.creation_timestamp().map_or(Timestamp::MIN, |time| time.0);
         runs.push(Child { run: run.clone(), created, ending });
     }
@@ -78,6 +85,7 @@ pub(super) async fn run(schedule: &ImportSchedule, cx: &Context) -> Result<Found
         slot: runs.iter().filter_map(|child| slot_of(&schedule.name_any(), &child.run.name_any())).max(),
         integration_suspended: integration.as_ref().is_some_and(|integration| integration.spec.suspend),
         integration: integration.is_some(),
+        replaced: replaced::find(&namespace, &schedule.spec.integration_ref.name, store.as_ref(), cx).await?,
         runs,
     })
 }

@@ -6,10 +6,11 @@ use super::{
     context::Context,
     driver::{Error, Visit},
     kind::{Kind, status_access},
+    replaced,
     streams::Source,
 };
 use crate::{
-    api::{ImportSchedule, ImportScheduleStatus},
+    api::{ImportSchedule, ImportScheduleStatus, Reason},
     domain::schedule,
 };
 
@@ -27,7 +28,8 @@ pub(crate) async fn reconcile(object: Arc<ImportSchedule>, cx: Arc<Context>) -> 
     };
     let decision = schedule::decide(&valid.view(&found), now);
     let done = apply::run(&object, &found, decision, &cx).await?;
-    Ok(status::run(&object, &found, &done, now))
+    let visit = status::run(&object, &found, &done, now);
+    Ok(replaced::hold_as(Reason::RunHeld, visit, found.replaced.as_ref(), &object.spec.integration_ref.name))
 }
 
 impl Kind for ImportSchedule {
@@ -37,7 +39,7 @@ impl Kind for ImportSchedule {
     const SOURCE: Source = Source::ImportSchedule;
 
     fn depends_on(source: Source) -> bool {
-        matches!(source, Source::ImportRun | Source::AppIntegration)
+        matches!(source, Source::ImportRun | Source::AppIntegration | Source::Store)
     }
 
     fn integration(&self) -> String {
@@ -51,8 +53,15 @@ impl Kind for ImportSchedule {
 #[cfg(test)]
 pub(super) fn judge(object: &ImportSchedule) -> Visit<ImportScheduleStatus> {
     let now = super::testing::now();
-    let found =
-        dereference::Found { runs: Vec::new(), integration: true, integration_suspended: false, request: None, answered: None, slot: None };
+    let found = dereference::Found {
+        runs: Vec::new(),
+        replaced: None,
+        integration: true,
+        integration_suspended: false,
+        request: None,
+        answered: None,
+        slot: None,
+    };
     match validate::run(object, now) {
         Ok(valid) => {
             let decision = schedule::decide(&valid.view(&found), now);

@@ -99,7 +99,7 @@ fn outcome(found: &Found, suspended: bool, active: bool, after: Duration) -> Out
     let last = found.last().and_then(|child| child.ending.as_ref().map(|(ending, _)| (child, ending)));
     match last {
         Some((child, ending)) if ending.succeeded == Status::Unknown => {
-            Outcome::Held { reason: Reason::RunHeld, message: format!("{}: {}", child.run.name_any(), ending.message), run: false }
+            Outcome::held(Reason::RunHeld, format!("{}: {}", child.run.name_any(), ending.message), false)
         }
         // What a suspension or a newer run has stopped is nobody's failure.
         Some((child, ending)) if ending.succeeded == Status::False && !matches!(ending.reason, Reason::Suspended | Reason::Superseded) => {

@@ -24,6 +24,7 @@ use crate::{
         jobs::{Inputs, Polled},
         provision::ProvisionJob,
     },
+    store::Store,
     telemetry::{self, metrics::ActionLabels},
 };
 
@@ -62,13 +63,13 @@ fn key(policy: &ProvisioningPolicy, found: &Found) -> JobKey {
     JobKey { uid: policy.uid().unwrap_or_default(), integration: found.key.clone() }
 }
 
-pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx: &Arc<Context>) -> Pass {
+pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, store: &Arc<dyn Store>, cx: &Arc<Context>) -> Pass {
     let Some(rules) = &valid.rules else {
         return Pass { report: None, running: false, error: None, request: names::request(&policy.metadata) };
     };
     let key = key(policy, found);
     let request = names::request(&policy.metadata);
-    let mode = valid.app.mode();
+    let mode = if found.replaced.is_some() { Mode::Hold } else { valid.app.mode() };
     let fingerprint = fingerprint(policy, rules, mode, found.directory_revision, request.as_deref());
     let now = cx.clock.now();
     if let Some((report, made_for)) = &found.last_pass
@@ -89,11 +90,11 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, cx:
             Err(_) => ended.may_be_tried_again(now),
         },
         |stop| {
-            if mode == Mode::Plan {
+            if mode != Mode::Enforce {
                 stop.only_plans();
             }
             let job = ProvisionJob {
-                store: Arc::clone(&cx.store),
+                store: Arc::clone(store),
                 connector: Arc::clone(&valid.app.connection.connector),
                 clock: Arc::clone(&cx.clock),
                 rules: rules.clone(),
@@ -133,8 +134,8 @@ fn fingerprint(
     request: Option<&str>,
 ) -> ShortHash {
     let mapping = rules.mapping.as_ref().map(crate::domain::mapping::Mapping::digest);
-    let enforce = mode == Mode::Enforce;
-    ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, enforce, directory_revision, request))
+    let mode = format!("{mode:?}");
+    ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, mode, directory_revision, request))
 }
 
 fn is_due(report: &ProvisionReport, now: Timestamp) -> bool {

@@ -9,9 +9,9 @@ use crate::{
         attribute_mapping::{self, Effective},
         context::Context,
         driver::Error,
-        rivals,
+        replaced, rivals,
     },
-    domain::{hash::ShortHash, id::IntegrationKey, report::ProvisionReport},
+    domain::{hash::ShortHash, id::IntegrationKey, report::ProvisionReport, store_mark::Replacement},
 };
 
 pub(super) struct Found {
@@ -20,6 +20,8 @@ pub(super) struct Found {
     pub(super) older: Option<String>,
     pub(super) app: App,
     pub(super) mapping: Effective,
+    /// The store is not the one that the integration's status speaks of: nothing is written (SG-12).
+    pub(super) replaced: Option<Replacement>,
     /// Grows with every change to a person.
     pub(super) directory_revision: i64,
     /// The last pass and what it was made for.
@@ -30,12 +32,14 @@ pub(super) async fn run(policy: &ProvisioningPolicy, cx: &Context) -> Result<Fou
     let namespace = policy.namespace().unwrap_or_default();
     let integration = &policy.spec.integration_ref.name;
     let key = IntegrationKey::new(namespace.clone(), integration.clone());
+    let store = cx.store()?;
     Ok(Found {
         older: rivals::older(&cx.caches.policies, policy),
         app: app::find(&namespace, integration, cx),
         mapping: attribute_mapping::effective(&namespace, integration, cx),
-        directory_revision: cx.store.directory_revision(&key.organisation).await?,
-        last_pass: cx.store.last_pass(&key, &policy.uid().unwrap_or_default()).await?,
+        directory_revision: store.directory_revision(&key.organisation).await?,
+        last_pass: store.last_pass(&key, &policy.uid().unwrap_or_default()).await?,
+        replaced: replaced::find(&namespace, integration, store.as_ref(), cx).await?,
         key,
     })
 }

@@ -6,6 +6,7 @@ use super::{
     context::Context,
     driver::{Error, Visit},
     kind::{Kind, status_access},
+    replaced,
     streams::Source,
 };
 use crate::api::{ProvisioningPolicy, ProvisioningPolicyStatus};
@@ -21,12 +22,14 @@ pub(crate) use rules::{ImportPolicy, import_policy};
 pub(crate) async fn reconcile(policy: Arc<ProvisioningPolicy>, cx: Arc<Context>) -> Result<Visit<ProvisioningPolicyStatus>, Error> {
     let found = dereference::run(&policy, &cx).await?;
     apply::halt(&policy, &found, &cx);
-    let valid = match validate::run(&policy, &found) {
-        Ok(valid) => valid,
-        Err(obstacle) => return Ok(status::obstacle(&policy, obstacle)),
+    let visit = match validate::run(&policy, &found) {
+        Ok(valid) => {
+            let pass = apply::run(&policy, &valid, &found, &cx.store()?, &cx);
+            status::run(&policy, &valid, &pass, cx.clock.now())
+        }
+        Err(obstacle) => status::obstacle(&policy, obstacle),
     };
-    let pass = apply::run(&policy, &valid, &found, &cx);
-    Ok(status::run(&policy, &valid, &pass, cx.clock.now()))
+    Ok(replaced::hold(visit, found.replaced.as_ref(), found.key.name.as_str()))
 }
 
 impl Kind for ProvisioningPolicy {
@@ -37,7 +40,12 @@ impl Kind for ProvisioningPolicy {
 
     fn depends_on(source: Source) -> bool {
         match source {
-            Source::AppIntegration | Source::AttributeMapping | Source::ProvisioningPolicy | Source::Job | Source::Directory => true,
+            Source::AppIntegration
+            | Source::AttributeMapping
+            | Source::ProvisioningPolicy
+            | Source::Job
+            | Source::Directory
+            | Source::Store => true,
             Source::ImportSchedule | Source::ImportRun => false,
         }
     }
@@ -55,7 +63,7 @@ pub(super) fn judge(policy: &ProvisioningPolicy) -> Visit<ProvisioningPolicyStat
     let key = crate::domain::id::IntegrationKey::new("acme", policy.spec.integration_ref.name.clone());
     let mapping = super::attribute_mapping::Effective::NotReady { name: String::new() };
     let app = super::app::App::Unknown;
-    let found = dereference::Found { key, older: None, app, mapping, directory_revision: 0, last_pass: None };
+    let found = dereference::Found { key, older: None, app, mapping, replaced: None, directory_revision: 0, last_pass: None };
     match validate::run(policy, &found) {
         Ok(_) => unreachable!("its app is unknown"),
         Err(obstacle) => status::obstacle(policy, obstacle),

@@ -97,7 +97,7 @@ fn outcome(valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
         return failed;
     }
     if let Some(message) = held_message(report) {
-        return Outcome::Held { reason: Reason::AwaitingApproval, message, run: false };
+        return Outcome::held(Reason::AwaitingApproval, message, false);
     }
     if let Some(name) = &valid.broken_mapping {
         let message = format!("the AttributeMapping `{name}` does not compile: creates and updates wait, deactivations go on");
@@ -147,6 +147,7 @@ fn applied(report: &ProvisionReport) -> String {
 fn of_report(report: &ProvisionReport) -> Vec<ConditionSpec> {
     let provisioned = match (&report.end, report.failed, report.undecided) {
         (ProvisionEnd::PlanOnly, ..) => ConditionSpec::fails(ConditionType::Provisioned, Reason::PlanOnly, planned(report)),
+        (ProvisionEnd::StoreReplaced, ..) => ConditionSpec::fails(ConditionType::Provisioned, Reason::StoreReplaced, planned(report)),
         (ProvisionEnd::AppFailed { reason, message }, ..) => {
             let reason = reasons::named(reason);
             ConditionSpec::fails(ConditionType::Provisioned, reason, reasons::with_advice(message, reason))

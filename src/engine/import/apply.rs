@@ -16,6 +16,9 @@ impl ImportJob {
         if planned.rows == 0 {
             return Ok(applied);
         }
+        if planned.counts.changes() > 0 {
+            self.store.note_changes(claim).await?;
+        }
         let mut after: Option<AppId> = None;
         while self.stop.cause().is_none() {
             let decided_under = self.decided_under();

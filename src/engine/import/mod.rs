@@ -118,8 +118,10 @@ impl ImportJob {
         if safeguard::tripped(&report.safeguards) {
             return Ok(ImportEnd::Held);
         }
-        if self.mode == Mode::Plan {
-            return Ok(ImportEnd::PlanOnly);
+        match self.mode {
+            Mode::Plan => return Ok(ImportEnd::PlanOnly),
+            Mode::Hold => return Ok(ImportEnd::StoreReplaced),
+            Mode::Enforce => {}
         }
         report.applied = self.apply(claim, &planned).await?;
         if let Some(by) = self.stop.cause() {

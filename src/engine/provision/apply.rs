@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     sync::{
         OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
@@ -41,9 +41,16 @@ const AHEAD: usize = 4;
 struct Halt {
     error: OnceLock<AppError>,
     in_a_row: AtomicU32,
+    /// The journal cannot be written: whoever has not begun does not wait for the same refusal (C8).
+    no_journal: AtomicBool,
 }
 
 impl Halt {
+    /// Is nothing more to be begun?
+    fn holds(&self) -> bool {
+        self.error.get().is_some() || self.no_journal.load(Ordering::Relaxed)
+    }
+
     fn succeeded(&self) {
         self.in_a_row.store(0, Ordering::Relaxed);
     }
@@ -80,6 +87,9 @@ enum Outcome {
 
 impl ProvisionJob {
     pub(super) async fn apply(&self, claim: &Claim, report: &mut ProvisionReport, progress: &mut Progress) -> Result<(), Early> {
+        if report.plan.changes() > report.held.iter().map(|held| held.count).sum() {
+            self.store.note_changes(claim).await?;
+        }
         let log = IntentLog::start(self.store.clone(), claim.clone(), self.clock.clone());
         let halt = Halt::default();
         let held: HashSet<ActionClass> = report.held.iter().map(|held| held.class).collect();
@@ -172,7 +182,7 @@ impl ProvisionJob {
 
     /// May no further write begin?
     fn is_over(&self, halt: &Halt) -> bool {
-        halt.error.get().is_some() || self.stop.cause().is_some()
+        halt.holds() || self.stop.cause().is_some()
     }
 
     /// The link of the account that is about to be written to, as it is now: an import may have changed it since the plan.
@@ -208,7 +218,7 @@ impl ProvisionJob {
             result = label(&outcome),
             "effect"
         );
-        log.close(id, result).await?;
+        log.close(id, result).await.inspect_err(|_| halt.no_journal.store(true, Ordering::Relaxed))?;
         Ok(outcome)
     }
 

@@ -147,6 +147,7 @@ impl ProvisionJob {
         report.held = held(&report.safeguards, report.plan);
         let end = match self.mode {
             Mode::Plan => Ok(ProvisionEnd::PlanOnly),
+            Mode::Hold => Ok(ProvisionEnd::StoreReplaced),
             Mode::Enforce => self.apply(claim, report, &mut progress).await.map(|()| ProvisionEnd::Done),
         };
         report.applied.unchanged = progress.unchanged;

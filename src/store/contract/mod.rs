@@ -45,6 +45,7 @@ macro_rules! contract_tests {
     ($fixture:expr) => {
         $crate::store::contract::contract_tests! { $fixture;
             runs: a_store_keeps_its_id,
+                j6_a_revision_grows_and_never_shrinks,
                 sg9_a_newer_plan_supersedes_those_that_are_held,
                 a_newer_claim_ends_the_right_to_write,
                 the_two_directions_are_claimed_separately,

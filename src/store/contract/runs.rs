@@ -16,6 +16,26 @@ pub(crate) async fn a_store_keeps_its_id(fixture: &impl Fixture) {
     assert_eq!(id.len(), 36);
 }
 
+pub(crate) async fn j6_a_revision_grows_and_never_shrinks(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let (hr, chat) = (key("hr"), key("chat"));
+    assert_eq!(store.revision(&hr).await.unwrap(), 0, "of an integration that the store has never heard of");
+    let claim = store.claim(&hr, Direction::ToDirectory, "a", at(1)).await.unwrap();
+    assert_eq!(store.revision(&hr).await.unwrap(), 0, "a run that changes nothing");
+    for expected in 1..=3 {
+        store.note_changes(&claim).await.unwrap();
+        assert_eq!(store.revision(&hr).await.unwrap(), expected);
+    }
+    store.raise_revision(&hr, 2).await.unwrap();
+    assert_eq!(store.revision(&hr).await.unwrap(), 3, "raised to less");
+    store.raise_revision(&hr, 9).await.unwrap();
+    store.raise_revision(&chat, 5).await.unwrap();
+    drop(store);
+    let again = fixture.open().await;
+    assert_eq!((again.revision(&hr).await.unwrap(), again.revision(&chat).await.unwrap()), (9, 5));
+    assert_eq!(again.revision(&IntegrationKey::new("other", "hr")).await.unwrap(), 0, "of another organisation (I5)");
+}
+
 pub(crate) async fn a_newer_claim_ends_the_right_to_write(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let hr = key("hr");
@@ -35,6 +55,8 @@ pub(crate) async fn a_newer_claim_ends_the_right_to_write(fixture: &impl Fixture
     let counts = ImportCounts::default();
     let done = crate::store::IntentResult::Done { link: Box::new(created_link(person, "9")) };
     let refused = [
+        store.note_changes(&old_import).await,
+        store.note_changes(&old_pass).await,
         store.clear_staging(&old_import).await,
         store.stage(&old_import, &[staged("1", "eve")]).await,
         store.plan_import(&old_import, &[idle("1")]).await,
@@ -171,10 +193,13 @@ pub(crate) async fn sg9_a_newer_plan_supersedes_those_that_are_held(fixture: &im
         ..import_report(ImportCounts::default(), 1)
     };
     let end_of = async |object: &str| store.import_run(object).await.unwrap().unwrap().report.unwrap().end;
-    for (object, end, planned) in [("held", ImportEnd::Held, true), ("incomplete", ImportEnd::EmptySource, false)] {
+    for (object, end, planned) in
+        [("replaced", ImportEnd::StoreReplaced, true), ("held", ImportEnd::Held, true), ("incomplete", ImportEnd::EmptySource, false)]
+    {
         let claim = store.claim(&hr, Direction::ToDirectory, object, at(1)).await.unwrap();
         store.finish_import(&claim, &report(end, planned)).await.unwrap();
     }
+    assert_eq!(end_of("replaced").await, ImportEnd::Stopped { by: StopCause::Superseded }, "by the plan of `held`");
     assert_eq!(end_of("held").await, ImportEnd::Held, "a run without a plan replaces none");
     let claim = store.claim(&hr, Direction::ToDirectory, "newer", at(2)).await.unwrap();
     store.finish_import(&claim, &report(ImportEnd::NothingToDo, true)).await.unwrap();

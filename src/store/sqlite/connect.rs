@@ -14,8 +14,11 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
 /// Readers never wait for the writer (WAL); more of them than this only share the same two cores.
 const READERS: u32 = 4;
-/// Another process that holds the file for longer than this is stuck.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Another process that holds the file for longer than this is stuck. Shorter than a reconcile may take, so that the object
+/// is told why (C8).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a call waits for a connection that others use.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The connections of a store.
 pub(super) struct Connections {
@@ -57,7 +60,7 @@ fn pool(size: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .acquire_timeout(BUSY_TIMEOUT)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
 }
 
 /// Only the owner may read the file (H13). SQLite gives its `-wal` and `-shm` files the same mode.

@@ -2,6 +2,7 @@
 //!
 //! - `connect`, `scope`, `rows`, `bulk`, `tally`: connections, the fence, and how rows are read and written
 //! - `runs`, `purge`: claims and results of runs
+//! - `revision`: how far the store has come
 //! - `staging`, `sorted`, `people`, `import_plan`, `import_apply`: imports
 //! - `provision`, `provision_plan`, `observed`: provisioning
 //! - `journal`, `settle`: intents and what their results mean
@@ -33,6 +34,8 @@ use crate::domain::{
 
 mod bulk;
 mod connect;
+#[cfg(test)]
+mod down;
 mod import_apply;
 mod import_plan;
 mod journal;
@@ -41,6 +44,7 @@ mod people;
 mod provision;
 mod provision_plan;
 mod purge;
+mod revision;
 mod rows;
 mod runs;
 mod scope;
@@ -66,7 +70,7 @@ impl SqliteStore {
     pub async fn open(path: &Path) -> Result<Self> {
         let connections = connect::open(path).await?;
         let gate = Arc::new(Mutex::new(()));
-        let id = runs::store_id(&connections.writer).await?;
+        let id = runs::store_id(&connections.journal).await?;
         let journal = Journal::start(connections.journal.clone(), gate.clone());
         Ok(Self { connections, gate, journal, id })
     }
@@ -94,6 +98,18 @@ impl Store for SqliteStore {
 
     async fn ping(&self) -> Result<()> {
         self.write_something().await
+    }
+
+    async fn revision(&self, integration: &IntegrationKey) -> Result<i64> {
+        self.find_integration_revision(integration).await
+    }
+
+    async fn raise_revision(&self, integration: &IntegrationKey, to: i64) -> Result<()> {
+        self.store_integration_revision(integration, to).await
+    }
+
+    async fn note_changes(&self, claim: &Claim) -> Result<()> {
+        self.count_change(claim).await
     }
 
     async fn claim(&self, integration: &IntegrationKey, direction: Direction, object: &str, now: Timestamp) -> Result<Claim> {

@@ -17,11 +17,11 @@ use crate::{
     store::{AccountCounts, Claim, Direction, Result, StoreError, StoredRun},
 };
 
-/// The store's id, drawn the first time.
-pub(super) async fn store_id(writer: &SqlitePool) -> Result<String> {
+/// The store's id, drawn the first time. Statuses remember it, so it has to be on the disk: `journal` is that connection.
+pub(super) async fn store_id(journal: &SqlitePool) -> Result<String> {
     const DRAW: &str = "INSERT INTO meta (key, value) VALUES ('store_id', ?1) ON CONFLICT DO NOTHING";
-    sqlx::query(DRAW).bind(Uuid::new_v4().to_string()).execute(writer).await?;
-    Ok(sqlx::query_scalar("SELECT value FROM meta WHERE key = 'store_id'").fetch_one(writer).await?)
+    sqlx::query(DRAW).bind(Uuid::new_v4().to_string()).execute(journal).await?;
+    Ok(sqlx::query_scalar("SELECT value FROM meta WHERE key = 'store_id'").fetch_one(journal).await?)
 }
 
 #[derive(FromRow)]
@@ -89,7 +89,7 @@ impl SqliteStore {
     pub(super) async fn store_import_report(&self, claim: &Claim, report: &ImportReport) -> Result<()> {
         // SG-9: a newer plan takes the place of those that are held.
         const SUPERSEDE: &str = "UPDATE run SET report = json_set(report, '$.end', json(?4))
-            WHERE integration = ?1 AND direction = ?2 AND id < ?3 AND report ->> '$.end' = 'Held'";
+            WHERE integration = ?1 AND direction = ?2 AND id < ?3 AND report ->> '$.end' IN ('Held', 'StoreReplaced')";
         let (mut write, scope) = self.write_as(claim).await?;
         sqlx::query("UPDATE run SET report = ?1 WHERE id = ?2")
             .bind(rows::to_json(report, "run.report")?)

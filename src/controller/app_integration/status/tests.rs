@@ -21,7 +21,11 @@ fn integration() -> AppIntegration {
 }
 
 fn found() -> Found {
-    Found { ca: None, accounts: AccountCounts { linked: u64::MAX, pending: u64::MAX, failed: u64::MAX } }
+    Found {
+        ca: None,
+        accounts: AccountCounts { linked: u64::MAX, pending: u64::MAX, failed: u64::MAX },
+        store: crate::controller::replaced::Seen::known(),
+    }
 }
 
 fn check(result: Result<Capabilities, AppError>, at: Timestamp, failures: u32) -> Check {

@@ -52,6 +52,7 @@ fn ends(length: usize) -> Vec<ImportEnd> {
         ImportEnd::NothingToDo,
         ImportEnd::PlanOnly,
         ImportEnd::Held,
+        ImportEnd::StoreReplaced,
         ImportEnd::SnapshotIncomplete { problem: text() },
         ImportEnd::EmptySource,
         ImportEnd::PartiallyApplied,
@@ -65,6 +66,7 @@ fn ends(length: usize) -> Vec<ImportEnd> {
             | ImportEnd::NothingToDo
             | ImportEnd::PlanOnly
             | ImportEnd::Held
+            | ImportEnd::StoreReplaced
             | ImportEnd::SnapshotIncomplete { .. }
             | ImportEnd::EmptySource
             | ImportEnd::PartiallyApplied

@@ -49,7 +49,7 @@ fn visit(report: &ProvisionReport) -> Visit<ProvisioningPolicyStatus> {
     let mut status = ProvisioningPolicyStatus { last_handled_request: Some("ü".repeat(256)), ..ProvisioningPolicyStatus::default() };
     fill(&mut status, report);
     let message = held_message(report).unwrap_or_else(|| applied(report));
-    Visit { outcome: Outcome::Held { reason: Reason::AwaitingApproval, message, run: false }, conditions: of_report(report), status }
+    Visit { outcome: Outcome::held(Reason::AwaitingApproval, message, false), conditions: of_report(report), status }
 }
 
 #[test]
