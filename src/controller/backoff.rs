@@ -36,6 +36,11 @@ impl Backoff {
     }
 }
 
+/// The wait, up to a fifth shorter and never longer: it may be the time to the next slot of a schedule.
+pub(crate) fn spread(wait: Duration, uid: &str) -> Duration {
+    jittered(wait, uid).mul_f64(1.0 / 1.1)
+}
+
 /// The wait, up to 10 % longer or shorter. Derived from the UID, so that objects do not move in step and one object does
 /// not move at all.
 pub(crate) fn jittered(wait: Duration, uid: &str) -> Duration {

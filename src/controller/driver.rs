@@ -17,7 +17,7 @@ use kube::{
 use tracing::Instrument as _;
 
 use super::{
-    backoff::jittered,
+    backoff::spread,
     context::Context,
     kind::Kind,
     outcome::{self, Outcome},
@@ -178,7 +178,7 @@ where
         let (label, next) = match result {
             Ok((label, next)) => {
                 cx.backoff.succeeded(&uid);
-                (label, jittered(next, &uid))
+                (label, spread(next, &uid))
             }
             Err(error) => {
                 tracing::warn!(error = telemetry::chain(&error), "reconcile failed; it is tried again");

@@ -129,7 +129,7 @@ async fn c7_a_request_that_cannot_be_done_is_answered_with_what_hinders_it() {
         (seen(&run, "Ready").status == "False").then_some(run.clone()).ok_or(run["status"].to_string())
     })
     .await;
-    assert_eq!(seen(&run, "Ready").reason, "Unauthorized");
+    assert_eq!(seen(&run, "Ready").reason, "IntegrationNotReady");
     let schedule = world.until("ImportSchedule", "hr", "Scheduled", "True", "RunActive").await;
     assert_eq!(schedule["status"]["active"][0]["name"], run["metadata"]["name"], "it names the run that waits");
 

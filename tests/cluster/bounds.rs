@@ -60,7 +60,7 @@ async fn d7_reconciles_are_bounded() {
     }
     // All runs are told at once that what they wait for is there in part, and then that it is gone again.
     world.apply("AppIntegration", "missing", integration()).await;
-    told(&world, "ImportRun", each, "SecretNotFound").await;
+    told(&world, "ImportRun", each, "IntegrationNotReady").await;
     told(&world, "ImportSchedule", each, "Succeeded").await;
     world.api("AppIntegration").delete("missing", &DeleteParams::default()).await.unwrap();
     told(&world, "ImportRun", each, "DependencyNotReady").await;

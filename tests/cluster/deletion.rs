@@ -6,9 +6,9 @@ use futures::{StreamExt as _, stream};
 use serde_json::json;
 
 use crate::{
-    dice::Dice,
     directory::Directory,
     plane::Plane,
+    random::Random,
     scripted_app::{Fault, What},
     support,
     world::{Space, World},
@@ -46,11 +46,11 @@ async fn delete_all(space: &Space, order: &mut [(&'static str, String)], pause: 
     }
 }
 
-async fn in_some_order(space: &Space, mut dice: Dice) {
+async fn in_some_order(space: &Space, mut random: Random) {
     let directory = provisioned(space).await;
     let before = directory.chat.users();
     let mut order = space.everything().await;
-    dice.shuffle(&mut order);
+    random.shuffle(&mut order);
     let context = format!("{order:?}");
     delete_all(space, &mut order, Duration::from_millis(200)).await;
     tokio::time::sleep(AFTERWARDS).await;
@@ -63,12 +63,12 @@ async fn in_some_order(space: &Space, mut dice: Dice) {
 #[tokio::test]
 async fn a11_deleting_objects_in_any_order_and_the_namespace_deprovisions_nobody() {
     let world = World::new("delete").await;
-    let mut dice = Dice::new();
-    let dice: Vec<Dice> = (0..orders()).map(|_| dice.fork()).collect();
-    stream::iter(dice)
-        .for_each_concurrent(3, |dice| async {
+    let mut random = Random::start("a11");
+    let starts: Vec<Random> = (0..orders()).map(|_| random.fork()).collect();
+    stream::iter(starts)
+        .for_each_concurrent(3, |random| async {
             let space = Space::new(&world.client, "delete").await;
-            in_some_order(&space, dice).await;
+            in_some_order(&space, random).await;
         })
         .await;
     crate::operator::Operator::assert_nothing_was_forbidden();
@@ -95,7 +95,7 @@ async fn a11_deleting_everything_while_the_operator_is_down_deprovisions_nobody(
     let before = directory.chat.users();
     operator.terminate();
     let mut order = space.everything().await;
-    Dice::new().shuffle(&mut order);
+    Random::start("a11").shuffle(&mut order);
     delete_all(&space, &mut order, Duration::ZERO).await;
     space.delete_namespace().await;
     let _operator = plane.operator().await;

@@ -6,9 +6,9 @@ use serde_json::json;
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
-    dice::Dice,
     directory::Directory,
     plane::{Plane, repository},
+    random::Random,
     scripted_app::{Fault, What},
     support,
     world::{KINDS, seen},
@@ -132,7 +132,7 @@ async fn open_intents(plane: &Plane) -> i64 {
 #[tokio::test]
 async fn c6_sigterm_at_random_moments_finishes_and_records_what_is_under_way() {
     let (people, stops) = if long() { (1000, 40) } else { (150, 4) };
-    let mut dice = Dice::new();
+    let mut random = Random::start("c6");
     let plane = Plane::new().await;
     plane.install();
     let mut operator = plane.operator().await;
@@ -143,8 +143,8 @@ async fn c6_sigterm_at_random_moments_finishes_and_records_what_is_under_way() {
     space.ask("hr", "first").await;
     let mut in_the_middle = 0;
     for stop in 0..stops {
-        directory.accounts(stop * people / stops + dice.below(people / stops)).await;
-        tokio::time::sleep(Duration::from_millis(u64::try_from(dice.below(50)).unwrap())).await;
+        directory.accounts(stop * people / stops + random.below(people / stops)).await;
+        tokio::time::sleep(Duration::from_millis(u64::try_from(random.below(50)).unwrap())).await;
         let begun = Instant::now();
         let status = operator.terminate();
         assert!(status.success() && begun.elapsed() <= STOPPED, "{status} after {:?}", begun.elapsed());

@@ -9,8 +9,6 @@ mod bounds;
 mod cases;
 mod crds;
 mod deletion;
-#[path = "../support/dice.rs"]
-mod dice;
 mod directory;
 mod edits;
 mod failures;

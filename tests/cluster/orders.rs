@@ -1,15 +1,13 @@
 //! G4: in whatever order the objects of an organisation are applied, they end in the same state.
 
-use std::{
-    collections::BTreeMap,
-    hash::{BuildHasher as _, RandomState},
-};
+use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
 use crate::{
     operator::Operator,
+    random::Random,
     scripted_app::{Options, ScriptedApp},
     support,
     world::{KINDS, NEVER, World, everybody, source_of_people},
@@ -45,21 +43,12 @@ fn orders(parts: &[Part]) -> Vec<Vec<Part>> {
     parts.iter().flat_map(first).collect()
 }
 
-/// As many of the orders as this run tries, drawn by a start value that is printed, or given as `JOINERY_SEED`.
+/// As many of the orders as this run tries.
 fn drawn() -> Vec<Vec<Part>> {
     let mut all = orders(&PARTS);
-    let trials = support::trials(all.len(), 36);
-    let given = std::env::var("JOINERY_SEED").ok().map(|seed| seed.parse().expect("JOINERY_SEED is a number"));
-    let mut state: u64 = given.unwrap_or_else(|| RandomState::new().hash_one(trials));
-    println!("JOINERY_SEED={state}: {trials} of {} orders", all.len());
-    let mut drawn = Vec::new();
-    while drawn.len() < trials {
-        // Knuth's MMIX generator; its high bits are the good ones.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let at = usize::try_from(state >> 33).unwrap() % all.len();
-        drawn.push(all.swap_remove(at));
-    }
-    drawn
+    Random::start("g4").shuffle(&mut all);
+    all.truncate(support::trials(all.len(), 36));
+    all
 }
 
 fn integration(app: &ScriptedApp) -> Value {

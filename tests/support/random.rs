@@ -41,6 +41,18 @@ impl Random {
         self.below(100) < share
     }
 
+    /// Another sequence, which this one determines.
+    pub fn fork(&mut self) -> Self {
+        Self(self.number())
+    }
+
+    /// In any order.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+
     /// One of these.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]

@@ -99,7 +99,9 @@ fn outcome(found: &Found, suspended: bool, active: bool, after: Duration) -> Out
     let last = found.last().and_then(|child| child.ending.as_ref().map(|(ending, _)| (child, ending)));
     match last {
         Some((child, ending)) if ending.succeeded == Status::Unknown => {
-            Outcome::held(Reason::RunHeld, format!("{}: {}", child.run.name_any(), ending.message), false)
+            let message = format!("{}: {}", child.run.name_any(), ending.message);
+            // The next slot comes all the same.
+            Outcome::Held { reason: Reason::RunHeld, message, run: false, recheck: after }
         }
         // What a suspension or a newer run has stopped is nobody's failure.
         Some((child, ending)) if ending.succeeded == Status::False && !matches!(ending.reason, Reason::Suspended | Reason::Superseded) => {

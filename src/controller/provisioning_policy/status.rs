@@ -71,7 +71,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: 
         (None, Some(_)) => Outcome::Progressing { message: "the first pass for these inputs is under way".to_owned(), after: UNDER_WAY },
         (Some(report), Some(_)) => {
             fill(&mut status, report);
-            conditions.extend(of_report(report));
+            conditions.extend(of_report(report).into_iter().map(|condition| unless_broken(condition, valid)));
             outcome(valid, report, now)
         }
     };
@@ -88,6 +88,20 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: 
     Visit { outcome, conditions, status }
 }
 
+/// A pass that could look at nobody's attributes has failed nobody, which is no success.
+fn unless_broken(condition: ConditionSpec, valid: &Valid) -> ConditionSpec {
+    match (&valid.broken_mapping, condition.kind) {
+        (Some(name), ConditionType::Provisioned) => {
+            ConditionSpec::fails(ConditionType::Provisioned, Reason::MappingNotReady, broken_mapping(name))
+        }
+        _ => condition,
+    }
+}
+
+fn broken_mapping(name: &str) -> String {
+    format!("the AttributeMapping `{name}` does not compile: creates and updates wait, deactivations go on")
+}
+
 fn accepted() -> ConditionSpec {
     ConditionSpec::holds(ConditionType::Accepted, Reason::Succeeded, "the policy counts for its integration")
 }
@@ -97,11 +111,11 @@ fn outcome(valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
         return failed;
     }
     if let Some(message) = held_message(report) {
-        return Outcome::held(Reason::AwaitingApproval, message, false);
+        // What is not held goes on: people who failed are tried again.
+        return Outcome::Held { reason: Reason::AwaitingApproval, message, run: false, recheck: until_due(report, now) };
     }
     if let Some(name) = &valid.broken_mapping {
-        let message = format!("the AttributeMapping `{name}` does not compile: creates and updates wait, deactivations go on");
-        return Outcome::Waiting { reason: Reason::MappingNotReady, message, after: WAITING };
+        return Outcome::Waiting { reason: Reason::MappingNotReady, message: broken_mapping(name), after: WAITING };
     }
     let recheck = until_due(report, now);
     let spec = &valid.app.integration.spec;
