@@ -89,7 +89,7 @@ pub struct AppIntegrationSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
     /// The new host, with its port if `baseURL` has one. Needed when the host in `baseURL` changes, because that makes every link
-    /// point to another app; links count as unproven until they have been read back from there.
+    /// point to another app: make sure first that the accounts there have the same ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 261))]
     pub acknowledge_endpoint_change: Option<String>,
