@@ -77,7 +77,8 @@ fn problems_of(previous: Option<&Value>, object: &Value) -> Vec<String> {
             problems.push(problem);
         }
     };
-    for condition in all {
+    // A prefix says that a condition is somebody else's.
+    for condition in all.iter().filter(|condition| condition["type"].as_str().is_none_or(|name| !name.contains('/'))) {
         let text = |field: &str| condition[field].as_str().unwrap_or_default();
         let name = text("type");
         require(ConditionType::parse(name).is_some(), format!("{name} is no type of condition"));

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Who touches objects: neither the operator nor the user who wrote them.
-const STRANGER: &str = "stranger";
+const STRANGER: &str = "example.com/Stranger";
 /// Without a write for so long there is rest.
 const QUIET: Duration = Duration::from_secs(5);
 
