@@ -6,7 +6,7 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::{
-    audit,
+    audit, long,
     operator::{Operator, USER},
     support,
     world::{World, seen},
@@ -37,7 +37,7 @@ fn most_at_once(requests: &[Value]) -> usize {
 /// reconciles at least ran at once.
 #[tokio::test]
 async fn d7_reconciles_are_bounded() {
-    let each = support::trials(1250, 63);
+    let each = long::scaled(63, 1250);
     let world = World::new("herd").await;
     let from = audit::end();
     let names = |prefix: &'static str| (0..each).map(move |number| format!("{prefix}-{number:04}"));

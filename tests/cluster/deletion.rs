@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{
     directory::Directory,
+    long,
     plane::Plane,
     random::Random,
     scripted_app::{Fault, What},
@@ -23,7 +24,7 @@ const AFTERWARDS: Duration = Duration::from_secs(3);
 const NAMESPACE_GONE: Duration = Duration::from_secs(60);
 
 fn orders() -> usize {
-    if std::env::var_os("JOINERY_LONG").is_some() { 60 } else { 3 }
+    long::scaled(3, 60)
 }
 
 async fn provisioned(space: &Space) -> Directory {

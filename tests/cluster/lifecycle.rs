@@ -7,6 +7,7 @@ use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
     directory::Directory,
+    long,
     plane::{Plane, repository},
     random::Random,
     scripted_app::{Fault, What},
@@ -19,10 +20,6 @@ const READY: Duration = Duration::from_secs(30);
 
 /// Promise C6.
 const STOPPED: Duration = Duration::from_secs(25);
-
-fn long() -> bool {
-    std::env::var_os("JOINERY_LONG").is_some()
-}
 
 #[tokio::test]
 async fn j1_ready_within_30_seconds_of_an_install() {
@@ -131,7 +128,7 @@ async fn open_intents(plane: &Plane) -> i64 {
 
 #[tokio::test]
 async fn c6_sigterm_at_random_moments_finishes_and_records_what_is_under_way() {
-    let (people, stops) = if long() { (1000, 40) } else { (150, 4) };
+    let (people, stops) = long::scaled((150, 4), (1000, 40));
     let mut random = Random::start("c6");
     let plane = Plane::new().await;
     plane.install();

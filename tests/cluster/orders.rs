@@ -6,6 +6,7 @@ use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
 use crate::{
+    long,
     operator::Operator,
     random::Random,
     scripted_app::{Options, ScriptedApp},
@@ -47,7 +48,7 @@ fn orders(parts: &[Part]) -> Vec<Vec<Part>> {
 fn drawn() -> Vec<Vec<Part>> {
     let mut all = orders(&PARTS);
     Random::start("g4").shuffle(&mut all);
-    all.truncate(support::trials(all.len(), 36));
+    all.truncate(long::scaled(36, all.len()));
     all
 }
 

@@ -6,7 +6,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::{
-    audit,
+    audit, long,
     operator::Operator,
     scripted_app::{Options, ScriptedApp},
     support,
@@ -80,8 +80,8 @@ async fn group(world: &World, name: &str, app: &ScriptedApp) {
 #[tokio::test]
 async fn d1_at_rest_nothing_is_written() {
     const STEP: Duration = Duration::from_secs(5);
-    let groups = support::trials(200, 12);
-    let steps = support::trials(120, 6);
+    let groups = long::scaled(12, 200);
+    let steps = long::scaled(6, 120);
     let world = World::new("rest").await;
     let app = ScriptedApp::with_users(3, Options { token: "at-rest".into(), ..Options::default() }).await;
     world.secret("app", json!({"token": "at-rest"}), Some("127.0.0.1")).await;
@@ -137,7 +137,7 @@ async fn remark(world: &World, kind: &str, name: &str, text: &str) {
 
 #[tokio::test]
 async fn d2_touches_cause_no_app_call() {
-    let touches = support::trials(1000, 60);
+    let touches = long::scaled(60, 1000);
     let world = World::new("touches").await;
     let hr = ScriptedApp::with_users(5, Options { token: "touched".into(), ..Options::default() }).await;
     let chat = ScriptedApp::start(Options { token: "touched".into(), ..Options::default() }).await;

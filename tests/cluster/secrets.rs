@@ -8,7 +8,7 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use crate::{
-    audit,
+    audit, long,
     operator::{Operator, USER},
     scim::Scim,
     support,
@@ -93,7 +93,7 @@ async fn h7_secrets_are_got_by_name_kept_nowhere_and_their_changes_noticed() {
 #[tokio::test]
 async fn h7_a_changed_secret_is_noticed_while_nothing_fails() {
     const AT_REST: SignedDuration = SignedDuration::from_secs(300);
-    if !support::is_long() {
+    if !long::is_long() {
         return;
     }
     let world = World::new("rotation").await;

@@ -27,17 +27,6 @@ pub const LONG: Duration = Duration::from_secs(240);
 /// How long it waits before it looks again.
 pub const TICK: Duration = Duration::from_millis(250);
 
-/// How many trials: all of them with `JOINERY_LONG=1`, at least a twentieth otherwise.
-pub fn trials(long: usize, otherwise: usize) -> usize {
-    assert!(otherwise * 20 >= long, "{otherwise} is less than a twentieth of {long}");
-    if is_long() { long } else { otherwise }
-}
-
-/// Is this the long run, in which promises are tried with their full numbers?
-pub fn is_long() -> bool {
-    std::env::var_os("JOINERY_LONG").is_some()
-}
-
 /// A client for the API server that `KUBECONFIG` names, as its administrator.
 pub async fn client() -> Client {
     // An error only means that another test was first.

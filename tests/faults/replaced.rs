@@ -14,13 +14,13 @@ use joinery::{
 };
 
 use crate::{
-    support::scripted_app::EffectKind,
+    support::{long::scaled, scripted_app::EffectKind},
     world::{World, assert_one_account_each, edit, effects, id_of, key, requests, user, writes},
 };
 
 /// The promise speaks of 5 000; each run tries a twentieth.
 fn people() -> usize {
-    if std::env::var_os("JOINERY_LONG").is_some() { 5_000 } else { 250 }
+    scaled(250, 5_000)
 }
 
 async fn mark(store: &SqliteStore, integration: &str) -> StoreMark {

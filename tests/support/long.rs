@@ -3,5 +3,10 @@
 
 /// The first number in every run, the second in a long one.
 pub fn scaled<T>(default: T, long: T) -> T {
-    if std::env::var_os("JOINERY_LONG").is_some() { long } else { default }
+    if is_long() { long } else { default }
+}
+
+/// Is this the long run, in which promises are tried with their full numbers?
+pub fn is_long() -> bool {
+    std::env::var_os("JOINERY_LONG").is_some()
 }
