@@ -12,6 +12,7 @@ mod cluster;
 mod support;
 
 mod audit_trail;
+mod blame;
 mod crashes;
 mod edits;
 mod first_contact;
