@@ -17,13 +17,15 @@ pub(crate) fn named(word: &str) -> Reason {
     Reason::parse(word).unwrap_or(Reason::Unreachable)
 }
 
-/// The reason for a run that ended without a report.
-pub(crate) fn of_run(error: &RunError) -> Reason {
-    match error {
+/// Why a run ended without a report, and how that is said. `None` for one that was stopped, as by a shutdown: it goes on by
+/// itself, and nothing is wrong.
+pub(crate) fn interruption(error: &RunError) -> Option<(Reason, String)> {
+    let reason = match error {
         RunError::Store(StoreError::LostEpoch) => Reason::RunActive,
         RunError::Store(_) => Reason::StoreUnavailable,
-        RunError::Stopped(_) => Reason::Superseded,
-    }
+        RunError::Stopped(_) => return None,
+    };
+    Some((reason, error.to_string()))
 }
 
 /// What happened, and what the reader can do.

@@ -16,9 +16,9 @@ use crate::api::{
 /// What this is called where it fails.
 pub(super) const STEP: &str = "write the status";
 
-/// Statuses that were written and that the cache may not show yet. Without them a second visit would take the old status for
-/// the present one, and move a transition time for nothing.
-pub(crate) struct Written<S>(Aged<(Option<String>, S)>);
+/// Statuses that were written and that the cache may not show yet, with the version that the write made. Without them a second
+/// visit would take the old status for the present one, and move a transition time for nothing.
+pub(crate) struct Written<S>(Aged<(String, S)>);
 
 /// A cache that lags behind by more than this is none.
 const KEPT_FOR: SignedDuration = SignedDuration::from_mins(10);
@@ -30,23 +30,29 @@ impl<S: Clone> Default for Written<S> {
 }
 
 impl<S: Clone> Written<S> {
-    /// The object with the status that was written last, if the cache still shows the version that it was written upon.
+    /// The object with the status that was written last, if the cache does not show it yet.
     pub(crate) fn overlay<K: Kind<Status = S>>(&self, object: &K, now: Timestamp) -> K {
         let mut object = object.clone();
         let Some(uid) = object.uid() else { return object };
         match self.0.get(&uid, now) {
-            Some((version, status)) if version == object.resource_version() => object.set_status(status),
+            Some((version, status)) if is_before(object.resource_version().as_deref(), &version) => object.set_status(status),
             Some(_) => self.0.remove(&uid, now),
             None => {}
         }
         object
     }
 
-    fn note<K: Kind<Status = S>>(&self, object: &K, status: &S, now: Timestamp) {
-        if let Some(uid) = object.uid() {
-            self.0.put(uid, (object.resource_version(), status.clone()), now);
+    fn note<K: Kind<Status = S>>(&self, written: &K, status: &S, now: Timestamp) {
+        if let (Some(uid), Some(version)) = (written.uid(), written.resource_version()) {
+            self.0.put(uid, (version, status.clone()), now);
         }
     }
+}
+
+/// Versions of one object are numbers that grow (KEP-5504). Of what is no number nothing is known, and the cache is believed.
+fn is_before(shown: Option<&str>, written: &str) -> bool {
+    let number = |version: &str| version.parse::<u64>().ok();
+    shown.and_then(number).zip(number(written)).is_some_and(|(shown, written)| shown < written)
 }
 
 /// Does the object show this status? Conditions that others have put beside ours are theirs: they are no difference (D2).
@@ -75,8 +81,8 @@ pub(crate) async fn write<K: Kind>(object: &K, status: &K::Status, written: &Wri
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
     match driver::api(object, cx).patch_status(&object.name_any(), &params, &Patch::Apply(patch)).await {
-        Ok(_) => {
-            written.note(object, status, cx.clock.now());
+        Ok(now_there) => {
+            written.note(&now_there, status, cx.clock.now());
             Ok(true)
         }
         Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => Ok(false),

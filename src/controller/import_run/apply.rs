@@ -128,7 +128,7 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, store: Arc<dyn 
         Polled::Done(last) => Some(last),
         Polled::Behind(other) => return Err(Obstacle::Ahead { name: name(&other, cx) }),
     };
-    Ok(Import { error: last.and_then(|ended| ended.failure().map(|error| (reasons::of_run(error), error.to_string()))) })
+    Ok(Import { error: last.and_then(|ended| ended.failure().and_then(reasons::interruption)) })
 }
 
 /// The name of the run that a job belongs to, if it is still there.

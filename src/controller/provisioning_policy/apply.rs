@@ -20,7 +20,7 @@ use crate::{
         report::{HeldClass, ProvisionEnd, ProvisionReport, StopCause},
     },
     engine::{
-        Mode, RunError,
+        Mode,
         jobs::{Inputs, Polled},
         provision::ProvisionJob,
     },
@@ -110,19 +110,15 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, sto
     );
     match polled {
         Polled::Running(previous) => {
-            let error = previous.as_deref().and_then(Ended::failure).map(told);
+            let error = previous.as_deref().and_then(Ended::failure).and_then(reasons::interruption);
             Pass { report: last, running: true, error, request: None }
         }
         Polled::Behind(_former) => Pass { report: last, running: true, error: None, request: None },
         Polled::Done(ended) => match &ended.result {
             Ok(report) => Pass { report: Some(report.clone()), running: false, error: None, request },
-            Err(error) => Pass { report: last, running: false, error: Some(told(error)), request: None },
+            Err(error) => Pass { report: last, running: false, error: reasons::interruption(error), request: None },
         },
     }
-}
-
-fn told(error: &RunError) -> (Reason, String) {
-    (reasons::of_run(error), error.to_string())
 }
 
 /// The hash of everything that a pass decides by. The same inputs give the same plan.
