@@ -115,6 +115,8 @@ pub(crate) struct Context {
     pub(crate) client: Client,
     pub(crate) caches: Caches,
     pub(crate) bus: Bus,
+    /// Do the caches hold all that the API server has?
+    pub(crate) all_listed: watch::Receiver<bool>,
     pub(crate) usable_store: watch::Receiver<Option<Arc<dyn Store>>>,
     pub(crate) connectors: Connectors,
     pub(crate) clock: SharedClock,
@@ -133,6 +135,16 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Waits until the caches are complete: until then, what an object refers to is not missing but unknown. `false`: the
+    /// process goes down before.
+    pub(crate) async fn caches_are_complete(&self) -> bool {
+        let mut all_listed = self.all_listed.clone();
+        tokio::select! {
+            listed = all_listed.wait_for(|listed| *listed) => listed.is_ok(),
+            () = self.shutdown.cancelled() => false,
+        }
+    }
+
     /// The store, if it works.
     pub(crate) fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         self.usable_store.borrow().clone().ok_or(StoreError::Unavailable)

@@ -166,7 +166,7 @@ where
                 return Action::await_change();
             }
         };
-        if object.meta().deletion_timestamp.is_some() {
+        if object.meta().deletion_timestamp.is_some() || !cx.caches_are_complete().await {
             return Action::await_change();
         }
         // In the order in which they come, so that no kind keeps the others waiting. The semaphore is never closed.

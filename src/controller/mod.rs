@@ -94,11 +94,13 @@ pub async fn run(parts: Parts) {
         schedules: schedules.cache.clone(),
         runs: runs.cache.clone(),
     };
+    let (tell_all_listed, all_listed) = watch::channel(false);
     let reporter = Reporter { controller: "joinery.dev/controller".to_owned(), instance: std::env::var("HOSTNAME").ok() };
     let cx = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
         client,
         caches,
+        all_listed,
         bus,
         usable_store: store,
         connectors,
@@ -114,7 +116,7 @@ pub async fn run(parts: Parts) {
         compiled: attribute_mapping::Compiled::default(),
         shutdown,
     });
-    let watched = tokio::spawn(tell_when_listed(listed, health));
+    let watched = tokio::spawn(tell_when_listed(listed, tell_all_listed, health));
     let told = tokio::spawn(tell_of_jobs(Arc::clone(&cx), ended));
     let stored = tokio::spawn(tell_of_store(Arc::clone(&cx)));
     let swept = tokio::spawn(sweep::run(Arc::clone(&cx)));
@@ -132,7 +134,7 @@ pub async fn run(parts: Parts) {
     swept.abort();
 }
 
-async fn tell_when_listed(kinds: [watch::Receiver<bool>; 5], health: Health) {
+async fn tell_when_listed(kinds: [watch::Receiver<bool>; 5], all: watch::Sender<bool>, health: Health) {
     for mut listed in kinds {
         // An error: the watch is gone, since the process is shutting down.
         if listed.wait_for(|listed| *listed).await.is_err() {
@@ -140,6 +142,7 @@ async fn tell_when_listed(kinds: [watch::Receiver<bool>; 5], health: Health) {
         }
     }
     health.set_watches(true);
+    let _nobody_waits = all.send(true);
 }
 
 /// Every object says that the store has stopped working, and goes on as soon as it works again (C8).

@@ -117,6 +117,30 @@ async fn j2_a_restart_during_a_run_resumes_it_and_repeats_nothing() {
     assert_eq!((seen(&runs[0], "Succeeded").reason.as_str(), &runs[0]["status"]["applied"]["new"]), ("Applied", &json!(PEOPLE)));
 }
 
+#[tokio::test]
+async fn b8_a_crash_around_a_request_leaves_exactly_one_run_of_it() {
+    let mut random = Random::start("b8");
+    let plane = Plane::new().await;
+    plane.install();
+    let mut operator = plane.operator().await;
+    let space = plane.space("crash").await;
+    let directory = Directory::new(&space, "person", 3).await;
+    directory.apply(&space).await;
+    for number in 0..long::scaled(8, 160) {
+        let text = format!("request-{number}");
+        space.ask("hr", &text).await;
+        tokio::time::sleep(Duration::from_millis(u64::try_from(random.below(150)).unwrap())).await;
+        operator.kill();
+        operator = plane.operator().await;
+        space.import("hr", &text).await;
+        let runs = space.list("ImportRun").await;
+        let of_it = runs.iter().filter(|run| run["metadata"]["annotations"]["joinery.dev/requested-at"] == text.as_str());
+        assert_eq!(of_it.count(), 1, "{text}");
+    }
+    directory.provisioned(&space).await;
+    directory.assert_each_effect_once();
+}
+
 /// How many calls were begun and are not known to have ended.
 async fn open_intents(plane: &Plane) -> i64 {
     let options = SqliteConnectOptions::new().filename(plane.store()).read_only(true);

@@ -5,12 +5,13 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::{
-    api::{ImportRun, ImportSchedule, ProvisioningPolicy, import_schedule::ConcurrencyPolicy, names::SCHEDULE_LABEL},
+    api::{ImportRun, ImportSchedule, ProvisioningPolicy, import_schedule::ConcurrencyPolicy},
     controller::{
         app::{self, App},
         attribute_mapping::{self, Effective},
         context::Context,
         driver::{self, Error},
+        kind::Kind as _,
         replaced, rivals,
     },
     domain::{id::IntegrationKey, report::ImportReport, store_mark::Replacement},
@@ -41,7 +42,7 @@ pub(super) async fn run(run: &ImportRun, stored: Option<StoredRun<ImportReport>>
     let namespace = run.namespace().unwrap_or_default();
     let integration = &run.spec.integration_ref.name;
     let key = IntegrationKey::new(namespace.clone(), integration.clone());
-    let schedule = run.labels().get(SCHEDULE_LABEL).and_then(|name| driver::cached(&cx.caches.schedules, &namespace, name));
+    let schedule = schedule_of(run, cx);
     let store = cx.store()?;
     Ok(Found {
         stored,
@@ -58,6 +59,13 @@ pub(super) async fn run(run: &ImportRun, stored: Option<StoredRun<ImportReport>>
 /// What the store says of the run. A run that is over needs nothing else.
 pub(super) async fn stored(run: &ImportRun, cx: &Context) -> Result<Option<StoredRun<ImportReport>>, Error> {
     Ok(cx.store()?.import_run(&run.uid().unwrap_or_default()).await?)
+}
+
+/// The schedule that has made the run. By its owner: a label is anybody's to write.
+fn schedule_of(run: &ImportRun, cx: &Context) -> Option<ImportSchedule> {
+    let owner = run.owner_references().iter().find(|owner| owner.kind == ImportSchedule::KIND)?;
+    let schedule: ImportSchedule = driver::cached(&cx.caches.schedules, &run.namespace().unwrap_or_default(), &owner.name)?;
+    (schedule.uid().as_deref() == Some(owner.uid.as_str())).then_some(schedule)
 }
 
 fn is_superseded(run: &ImportRun, schedule: &ImportSchedule, cx: &Context) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{Early, ImportJob, Planned};
 use crate::{
-    domain::{counts::ImportCounts, id::AppId},
+    domain::{counts::ImportCounts, id::AppId, report::StopCause},
     store::Claim,
 };
 
@@ -10,24 +10,27 @@ use crate::{
 const BATCH: u32 = 2000;
 
 impl ImportJob {
-    /// Applies the plan until it is done or the run has to stop.
-    pub(super) async fn apply(&self, claim: &Claim, planned: &Planned) -> Result<ImportCounts, Early> {
-        let mut applied = ImportCounts { unchanged: planned.counts.unchanged, ..ImportCounts::default() };
+    /// Applies the plan until it is done or the run has to stop; gives the cause if something is left.
+    pub(super) async fn apply(&self, claim: &Claim, planned: &Planned, applied: &mut ImportCounts) -> Result<Option<StopCause>, Early> {
+        *applied = ImportCounts { unchanged: planned.counts.unchanged, ..ImportCounts::default() };
         if planned.rows == 0 {
-            return Ok(applied);
+            return Ok(None);
         }
         if planned.counts.changes() > 0 {
             self.store.note_changes(claim).await?;
         }
         let mut after: Option<AppId> = None;
-        while self.stop.cause().is_none() {
+        loop {
+            if let Some(by) = self.stop.cause() {
+                let left = self.store.import_actions(claim, after.as_ref(), 1).await?;
+                return Ok((!left.is_empty()).then_some(by));
+            }
             let decided_under = self.decided_under();
             let Some((counts, last)) = self.store.apply_import(claim, after.as_ref(), BATCH, decided_under, self.clock.now()).await? else {
-                break;
+                return Ok(None);
             };
-            applied += counts;
+            *applied += counts;
             after = Some(last);
         }
-        Ok(applied)
     }
 }

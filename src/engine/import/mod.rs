@@ -123,8 +123,7 @@ impl ImportJob {
             Mode::Hold => return Ok(ImportEnd::StoreReplaced),
             Mode::Enforce => {}
         }
-        report.applied = self.apply(claim, &planned).await?;
-        if let Some(by) = self.stop.cause() {
+        if let Some(by) = self.apply(claim, &planned, &mut report.applied).await? {
             return Ok(ImportEnd::Stopped { by });
         }
         Ok(match report.applied {
