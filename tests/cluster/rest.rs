@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     audit, long,
     operator::Operator,
-    scripted_app::{Options, ScriptedApp},
+    scripted_app::{Options, ScriptedApp, hash_of},
     support,
     world::{KINDS, NEVER, World, seen, source_of_people},
 };
@@ -187,7 +187,10 @@ async fn d2_touches_cause_no_app_call() {
 
 fn assert_no_requests(hr: &ScriptedApp, chat: &ScriptedApp, when: &str) {
     for (name, app) in [("hr", hr), ("chat", chat)] {
-        let asked: Vec<String> = app.ledger().iter().map(|entry| format!("{} {}", entry.method, entry.path)).collect();
+        // Another test's app may have had this port: what its integration still sends has another token.
+        let with_this_token = Some(hash_of("Bearer touched"));
+        let ours = app.ledger().into_iter().filter(|entry| entry.authorization.is_none() || entry.authorization == with_this_token);
+        let asked: Vec<String> = ours.map(|entry| format!("{} {}", entry.method, entry.path)).collect();
         assert!(asked.is_empty(), "{name} was asked {when}: {asked:?}");
     }
 }

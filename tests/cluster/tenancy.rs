@@ -9,7 +9,7 @@ use crate::{
     audit,
     directory::{Directory, app, writes},
     operator::USER,
-    scripted_app::EffectKind,
+    scripted_app::{EffectKind, hash_of},
     support,
     world::{NEVER, Space, World, everybody, seen},
 };
@@ -132,7 +132,11 @@ async fn h5_no_reference_leaves_the_namespace() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let asked: Vec<_> = foreign.ledger().into_iter().filter(|request| request.method != "GET").collect();
     assert!(asked.is_empty(), "{asked:?}");
-    assert!(own.ledger().is_empty(), "nothing was sent, with the foreign Secret or without it: {:?}", own.ledger());
+    // Another test's app may have had this port: what its integration still sends has another token.
+    let tokens = [&other.namespace, &world.namespace].map(|token| hash_of(&format!("Bearer {token}")));
+    let sent: Vec<_> =
+        own.ledger().into_iter().filter(|request| request.authorization.as_ref().is_none_or(|hash| tokens.contains(hash))).collect();
+    assert!(sent.is_empty(), "nothing was sent, with the foreign Secret or without it: {sent:?}");
     let read = |entry: &Value| {
         let object = &entry["objectRef"];
         object["resource"] == "secrets" && object["namespace"] == *other.namespace && object["name"] != "shared"
