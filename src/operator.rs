@@ -200,6 +200,5 @@ fn connectors(settings: &Settings) -> Connectors {
         private: allows(AddressClass::Private),
         allow_insecure_http: settings.allow_insecure_http,
     };
-    // Each integration's requests are told to its own series.
-    Connectors::new(policy, Arc::new(SystemClock), None)
+    Connectors::new(policy, Arc::new(SystemClock))
 }

@@ -49,7 +49,7 @@ fn connector(place: &Place, clock: SharedClock) -> Result<Arc<dyn Connector>> {
         request_timeout: Duration::from_secs(30),
         ca_pem: None,
     };
-    Ok(Connectors::new(AddressPolicy::default(), clock, None).scim(config, Arc::new(Token))?)
+    Ok(Connectors::new(AddressPolicy::default(), clock).scim(config, Arc::new(Token))?)
 }
 
 fn preset() -> Result<Mapping> {

@@ -28,7 +28,6 @@ pub trait RequestObserver: Send + Sync {
 /// Makes connectors, and holds what they share: rate budgets, the address policy, connections, the clock.
 pub struct Connectors {
     shared: Arc<Shared>,
-    observer: Option<Arc<dyn RequestObserver>>,
     clients: Mutex<HashMap<ClientKey, Weak<reqwest::Client>>>,
 }
 
@@ -50,22 +49,22 @@ struct ClientKey {
 
 impl Connectors {
     /// One per process.
-    pub fn new(policy: AddressPolicy, clock: SharedClock, metrics: Option<Arc<dyn RequestObserver>>) -> Self {
+    pub fn new(policy: AddressPolicy, clock: SharedClock) -> Self {
         // The client panics without a TLS provider. `main` installs it before anything else; this is for those who do not
         // come through `main`.
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let shared = Shared { policy, clock: clock.clone(), budgets: Budgets::new(clock) };
-        Self { shared: Arc::new(shared), observer: metrics, clients: Mutex::default() }
+        Self { shared: Arc::new(shared), clients: Mutex::default() }
     }
 
     /// A connector for a SCIM app. Sends nothing yet. An address that the policy forbids shows at the first use.
     pub fn scim(&self, config: ConnectorConfig, credentials: Arc<dyn CredentialSource>) -> Result<Arc<dyn Connector>, ConfigError> {
-        self.scim_observed(config, credentials, self.observer.clone())
+        self.scim_observed(config, credentials, None)
     }
 
-    /// A connector of which this observer is told, and not that of all.
+    /// Likewise; the observer is told of its requests.
     pub fn scim_observed(
         &self,
         config: ConnectorConfig,

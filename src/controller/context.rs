@@ -17,6 +17,7 @@ use super::{
     attribute_mapping::Compiled,
     backoff::Backoff,
     kind::Kind,
+    reasons,
     secrets::SecretToken,
     streams::{Bus, Source, Touched},
 };
@@ -75,9 +76,9 @@ impl<R> Ended<R> {
         }
     }
 
-    /// Why it ended without a report, if that is worth telling: a run that was stopped by an edit is begun afresh at once.
-    pub(crate) fn failure(&self) -> Option<&RunError> {
-        self.result.as_ref().err().filter(|error| !matches!(error, RunError::Stopped(StopCause::Changed)))
+    /// Why it ended without a report, if that is worth telling.
+    pub(crate) fn interruption(&self) -> Option<(Reason, String)> {
+        self.result.as_ref().err().and_then(reasons::interruption)
     }
 }
 

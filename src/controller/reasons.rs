@@ -17,8 +17,8 @@ pub(crate) fn named(word: &str) -> Reason {
     Reason::parse(word).unwrap_or(Reason::Unreachable)
 }
 
-/// Why a run ended without a report, and how that is said. `None` for one that was stopped, as by a shutdown: it goes on by
-/// itself, and nothing is wrong.
+/// Why a run ended without a report, and how that is said. `None` for one that was stopped, as by a shutdown or an edit: it
+/// goes on by itself, and nothing is wrong.
 pub(crate) fn interruption(error: &RunError) -> Option<(Reason, String)> {
     let reason = match error {
         RunError::Store(StoreError::LostEpoch) => Reason::RunActive,

@@ -9,6 +9,7 @@ mod bounds;
 mod cases;
 mod crds;
 mod deletion;
+mod devenv;
 mod directory;
 mod edits;
 mod failures;

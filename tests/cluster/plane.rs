@@ -2,11 +2,8 @@
 //! starts sees every namespace.
 
 use std::{
-    env,
-    ffi::OsString,
-    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Output},
 };
 
 use kube::{Client, config::Kubeconfig};
@@ -14,6 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
+    devenv,
     support::{
         self,
         operator_process::{self, OperatorProcess},
@@ -30,15 +28,7 @@ struct ControlPlane {
 static CONTROL_PLANE: Mutex<Option<ControlPlane>> = Mutex::const_new(None);
 
 fn start() -> ControlPlane {
-    let devenv = env::var_os("JOINERY_DEVENV").unwrap_or_else(|| OsString::from("devenv"));
-    let mut child = Command::new(&devenv)
-        .args(["run", "--", "sh", "-c", "echo \"$KUBECONFIG\"; exec cat"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}; `make test` puts it on PATH", devenv.display()));
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
+    let (child, line) = devenv::start(&["run", "--", "sh", "-c", "echo \"$KUBECONFIG\"; exec cat"]);
     let kubeconfig = PathBuf::from(line.trim());
     assert!(kubeconfig.is_file(), "the second control plane does not start");
     ControlPlane { _child: child, kubeconfig }

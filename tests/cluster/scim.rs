@@ -1,16 +1,10 @@
 //! Real SCIM servers, and a client that looks into them.
 
-use std::{
-    env,
-    ffi::OsString,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-    time::Instant,
-};
+use std::{process::Child, time::Instant};
 
 use serde_json::{Value, json};
 
-use crate::support;
+use crate::{devenv, support};
 
 /// A SCIM server. It ends when this does, or with the test process.
 pub struct Scim {
@@ -37,18 +31,9 @@ impl Scim {
     }
 
     async fn start(token: &str, port: u16, more: &[&str], seed: Option<tempfile::NamedTempFile>) -> Self {
-        let devenv = env::var_os("JOINERY_DEVENV").unwrap_or_else(|| OsString::from("devenv"));
         let deadline = Instant::now() + support::LONG;
         loop {
-            let mut child = Command::new(&devenv)
-                .args(["scim", "--token", token, "--port", &port.to_string()])
-                .args(more)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap_or_else(|error| panic!("{}: {error}; `make test` puts it on PATH", devenv.display()));
-            let mut line = String::new();
-            BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
+            let (mut child, line) = devenv::start(&[&["scim", "--token", token, "--port", &port.to_string()], more].concat());
             if let Ok(ready) = serde_json::from_str::<Value>(&line) {
                 let base_url = ready["baseURL"].as_str().expect("an address").to_owned();
                 return Self { child, base_url, token: token.to_owned(), http: reqwest::Client::new(), _seed: seed };

@@ -97,7 +97,7 @@ async fn h2_no_form_of_a_forbidden_address_is_dialled() {
     // It listens where every loopback form would end, and counts.
     let app = ScriptedApp::start(Options::default()).await;
     let port = app.address().port();
-    let connectors = Connectors::new(STRICT, system_clock(), None);
+    let connectors = Connectors::new(STRICT, system_clock());
     assert!(FORBIDDEN.len() >= 60);
     for (host, word) in FORBIDDEN {
         for scheme in ["http", "https"] {
@@ -174,8 +174,7 @@ fn h2_public_addresses_are_allowed_right_up_to_the_borders() {
 
 #[test]
 fn h2_plain_http_is_for_loopback_hosts_unless_the_operator_says_otherwise() {
-    let connectors =
-        |allow| Connectors::new(AddressPolicy { allow_insecure_http: allow, ..AddressPolicy::default() }, system_clock(), None);
+    let connectors = |allow| Connectors::new(AddressPolicy { allow_insecure_http: allow, ..AddressPolicy::default() }, system_clock());
     let make = |allow, url: &str| connectors(allow).scim(config(url), Token::new("t")).map(drop);
     for url in
         ["http://127.0.0.1/scim", "http://[::1]:8080/scim", "http://localhost/scim", "http://app.localhost./scim", "https://a.example/scim"]
@@ -192,7 +191,7 @@ fn h2_plain_http_is_for_loopback_hosts_unless_the_operator_says_otherwise() {
 
 #[test]
 fn h2_a_base_url_is_a_scheme_a_host_and_a_path() {
-    let connectors = Connectors::new(AddressPolicy::default(), system_clock(), None);
+    let connectors = Connectors::new(AddressPolicy::default(), system_clock());
     for url in [
         "ftp://a.example/",
         "file:///etc/passwd",
@@ -216,7 +215,7 @@ fn h2_a_base_url_is_a_scheme_a_host_and_a_path() {
 async fn h2_a_name_is_resolved_and_its_addresses_are_checked() {
     let app = ScriptedApp::with_users(1, Options::default()).await;
     let url = format!("http://localhost:{}/scim/v2", app.address().port());
-    let connectors = Connectors::new(AddressPolicy::default(), system_clock(), None);
+    let connectors = Connectors::new(AddressPolicy::default(), system_clock());
     assert_eq!(connectors.scim(config(&url), Token::new("scripted-token")).unwrap().check().await, Ok(()));
     assert_eq!(app.ledger().len(), 1);
 }

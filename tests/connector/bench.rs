@@ -72,7 +72,7 @@ pub fn config(base_url: &str) -> ConnectorConfig {
 }
 
 pub fn connectors() -> Connectors {
-    Connectors::new(AddressPolicy::default(), system_clock(), None)
+    Connectors::new(AddressPolicy::default(), system_clock())
 }
 
 /// A connector to the app as it comes.

@@ -70,7 +70,7 @@ async fn a_closed_port_and_an_unknown_name_are_unreachable() {
         (format!("http://127.0.0.1:{port}/scim"), "the connection was refused"),
         ("https://no-such-host.invalid/scim".to_owned(), "the host name does not resolve"),
     ] {
-        let connectors = Connectors::new(AddressPolicy::default(), system_clock(), None);
+        let connectors = Connectors::new(AddressPolicy::default(), system_clock());
         let connector = connectors.scim(config(&url), Token::new("t")).unwrap();
         assert_eq!(connector.check().await, Err(AppError::Unreachable(expected)), "{url}");
     }
@@ -122,8 +122,8 @@ impl RequestObserver for Seen {
 async fn every_request_is_told_to_the_observer_with_its_class() {
     let app = app().await;
     let seen = std::sync::Arc::new(Seen(Mutex::default()));
-    let connectors = Connectors::new(AddressPolicy::default(), system_clock(), Some(seen.clone()));
-    let connector = connectors.scim(config(&app.base_url()), Token::new("scripted-token")).unwrap();
+    let connectors = Connectors::new(AddressPolicy::default(), system_clock());
+    let connector = connectors.scim_observed(config(&app.base_url()), Token::new("scripted-token"), Some(seen.clone())).unwrap();
     connector.check().await.unwrap();
     let _ = connector.get(&AppId::new("nobody")).await;
     app.inject(Fault::always(What::status(500)));

@@ -88,7 +88,7 @@ async fn sc3_a_result_that_does_not_satisfy_the_filter_withdraws_the_trust() {
 async fn sc3_distrust_lasts_ten_minutes_and_an_outage_causes_none() {
     let app = app().await;
     let clock = ManualClock::new();
-    let connectors = Connectors::new(AddressPolicy::default(), clock.clone(), None);
+    let connectors = Connectors::new(AddressPolicy::default(), clock.clone());
     let connector: Arc<dyn Connector> = connectors.scim(config(&app.base_url()), Token::new("scripted-token")).unwrap();
     app.inject(Fault::listing(What::status(500)));
     assert_eq!(connector.find(BY_ID, "ext-0").await, Err(AppError::ServerFailed(500)));

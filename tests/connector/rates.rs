@@ -141,7 +141,7 @@ async fn rl2_a_long_pause_is_told_to_the_caller_at_once() {
     ] {
         let app = app().await;
         let clock = ManualClock::new();
-        let connectors = Connectors::new(AddressPolicy::default(), clock.clone(), None);
+        let connectors = Connectors::new(AddressPolicy::default(), clock.clone());
         let connector = connectors.scim(config(&app.base_url()), Token::new("scripted-token")).unwrap();
         let mut headers: Vec<_> = value.map(|value| ("retry-after", value.to_owned())).into_iter().collect();
         headers.extend(date.map(|date: &str| ("date", date.to_owned())));
@@ -157,7 +157,7 @@ async fn rl2_a_long_pause_is_told_to_the_caller_at_once() {
 async fn rl2_a_closed_bucket_is_closed_for_all_of_its_host_and_credential_and_no_others() {
     let (app, other_app) = (app().await, app().await);
     let clock = ManualClock::new();
-    let connectors = Connectors::new(AddressPolicy::default(), clock.clone(), None);
+    let connectors = Connectors::new(AddressPolicy::default(), clock.clone());
     let make = |app: &ScriptedApp, token: &str| connectors.scim(config(&app.base_url()), Token::new(token)).unwrap();
     let (first, second) = (make(&app, "scripted-token"), make(&app, "scripted-token"));
     second.check().await.unwrap();
@@ -185,7 +185,7 @@ async fn rl2_a_closed_bucket_is_closed_for_all_of_its_host_and_credential_and_no
 async fn rl2_one_request_probes_before_the_others_follow() {
     let app = app().await;
     let clock = ManualClock::new();
-    let connectors = Connectors::new(AddressPolicy::default(), clock.clone(), None);
+    let connectors = Connectors::new(AddressPolicy::default(), clock.clone());
     let connector = connectors.scim(config(&app.base_url()), Token::new("scripted-token")).unwrap();
     app.inject(Fault::always(What::retry_after(429, "600")).times(2));
     assert!(connector.check().await.is_err());
@@ -207,7 +207,7 @@ async fn rl2_one_request_probes_before_the_others_follow() {
 async fn rl2_a_probe_that_fails_otherwise_leaves_room_for_the_next() {
     let app = app().await;
     let clock = ManualClock::new();
-    let connectors = Connectors::new(AddressPolicy::default(), clock.clone(), None);
+    let connectors = Connectors::new(AddressPolicy::default(), clock.clone());
     let connector = connectors.scim(config(&app.base_url()), Token::new("scripted-token")).unwrap();
     app.inject(Fault::always(What::retry_after(429, "600")).nth(1));
     app.inject(Fault::always(What::Drop).nth(2));

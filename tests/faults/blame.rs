@@ -1,7 +1,5 @@
 //! Whose failure it is: one person's, or the app's (RU-5, SC-9).
 
-use std::time::Duration;
-
 use joinery::domain::report::ProvisionEnd;
 
 use crate::{
@@ -77,16 +75,7 @@ async fn ru5_a_lookup_that_fails_for_one_person_holds_up_nobody_else() {
 async fn ru5_what_cannot_be_settled_leaves_one_person_waiting_and_nobody_else() {
     let world = leaver().await;
     world.chat.inject(Fault::on("PATCH", "/Users/*", What::StallReply));
-    let job = world.provision_job();
-    let pass = tokio::spawn(async move { job.run().await });
-    while is_active(&world) {
-        assert!(!pass.is_finished(), "nobody is deactivated");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    pass.abort();
-    let _ended = pass.await;
-    world.chat.clear_faults();
-    let world = world.copy().await;
+    let world = world.killed_once(|world| !is_active(world)).await;
     world.hr.put_user(user(PEOPLE));
     world.import().await;
 

@@ -1,8 +1,6 @@
 //! A reactivation is two requests. What ends between them leaves an account active, and a link that says so: who leaves then
 //! loses it, and who stays gets the rest.
 
-use std::time::Duration;
-
 use crate::{
     support::scripted_app::{EffectKind, Fault, What},
     world::{World, edit, effects, id_of, requests},
@@ -54,16 +52,7 @@ fn ends() -> [(u64, What); 6] {
 async fn killed() -> World {
     let world = returner().await;
     world.chat.inject(Fault::on("PATCH", "/Users/*", What::StallReply).nth(1));
-    let job = world.provision_job();
-    let pass = tokio::spawn(async move { job.run().await });
-    while !account(&world).0 {
-        assert!(!pass.is_finished(), "nobody is reactivated");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    pass.abort();
-    let _ended = pass.await;
-    world.chat.clear_faults();
-    world.copy().await
+    world.killed_once(|world| account(world).0).await
 }
 
 async fn interrupted(at: u64, what: What) -> World {

@@ -152,6 +152,20 @@ impl World {
         report
     }
 
+    /// Kills a pass as soon as the app shows `it`; the world as a new process finds it, without faults.
+    pub async fn killed_once(&self, it: impl Fn(&Self) -> bool) -> Self {
+        let job = self.provision_job();
+        let pass = tokio::spawn(async move { job.run().await });
+        while !it(self) {
+            assert!(!pass.is_finished(), "the pass is over before");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        pass.abort();
+        let _ended = pass.await;
+        self.chat.clear_faults();
+        self.copy().await
+    }
+
     pub async fn revision(&self) -> i64 {
         self.store.directory_revision(&Organisation::new("acme")).await.unwrap()
     }

@@ -32,15 +32,13 @@ pub(crate) async fn reconcile(integration: Arc<AppIntegration>, cx: Arc<Context>
         // Whoever writes over the old connection stops now, not when the new one has been tested.
         cx.tell(Source::AppIntegration, &key(&integration));
     }
-    let valid = match valid {
-        Ok(valid) => valid,
-        Err(refusal) => {
-            let visit = status::invalid(&integration, &found, refusal);
-            return Ok(replaced::hold(visit, found.store.replaced.as_ref(), &integration.name_any()));
+    let visit = match valid {
+        Ok(valid) => {
+            let check = apply::run(&integration, &valid, &cx).await?;
+            status::run(&integration, &found, &check, cx.clock.now())
         }
+        Err(refusal) => status::invalid(&integration, &found, refusal),
     };
-    let check = apply::run(&integration, &valid, &cx).await?;
-    let visit = status::run(&integration, &found, &check, cx.clock.now());
     Ok(replaced::hold(visit, found.store.replaced.as_ref(), &integration.name_any()))
 }
 

@@ -26,8 +26,8 @@ use crate::{
     store::AccountCounts,
 };
 
-/// The Secret is read again so often while something is wrong, and so often otherwise: with the tenth that a visit may be
-/// later, within the minute and the five minutes of H7.
+/// The Secret is read again so often while something is wrong, and so often otherwise: within the minute and the five minutes
+/// of H7, and with time to spare for the wait for a turn.
 const WHILE_FAILING: Duration = Duration::from_secs(54);
 const AT_REST: Duration = Duration::from_secs(270);
 

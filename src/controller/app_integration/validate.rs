@@ -129,6 +129,6 @@ pub(super) fn alone(integration: &AppIntegration) -> Result<(), Refusal> {
 
     let config = config(integration, None)?;
     let clock = Arc::new(crate::clock::SystemClock);
-    let connectors = crate::connector::Connectors::new(crate::connector::AddressPolicy::default(), clock, None);
+    let connectors = crate::connector::Connectors::new(crate::connector::AddressPolicy::default(), clock);
     connectors.scim(config, Arc::new(Nobody)).map(drop).map_err(|error| invalid(format!("spec.connector.scim: {error}")))
 }

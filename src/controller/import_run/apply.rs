@@ -14,7 +14,6 @@ use crate::{
         app::{self, Usable},
         context::{Context, Ended, JobKey},
         driver::{self, Error},
-        reasons,
         streams::Source,
     },
     domain::{
@@ -128,7 +127,7 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, store: Arc<dyn 
         Polled::Done(last) => Some(last),
         Polled::Behind(other) => return Err(Obstacle::Ahead { name: name(&other, cx) }),
     };
-    Ok(Import { error: last.and_then(|ended| ended.failure().and_then(reasons::interruption)) })
+    Ok(Import { error: last.and_then(|ended| ended.interruption()) })
 }
 
 /// The name of the run that a job belongs to, if it is still there.

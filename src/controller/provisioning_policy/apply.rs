@@ -12,7 +12,7 @@ use crate::{
     controller::{
         app::{self, Usable},
         context::{Context, Ended, JobKey},
-        driver, reasons,
+        driver,
     },
     domain::{
         hash::{Digest, ShortHash},
@@ -110,13 +110,13 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, sto
     );
     match polled {
         Polled::Running(previous) => {
-            let error = previous.as_deref().and_then(Ended::failure).and_then(reasons::interruption);
+            let error = previous.as_deref().and_then(Ended::interruption);
             Pass { report: last, running: true, error, request: None }
         }
         Polled::Behind(_former) => Pass { report: last, running: true, error: None, request: None },
         Polled::Done(ended) => match &ended.result {
             Ok(report) => Pass { report: Some(report.clone()), running: false, error: None, request },
-            Err(error) => Pass { report: last, running: false, error: reasons::interruption(error), request: None },
+            Err(_) => Pass { report: last, running: false, error: ended.interruption(), request: None },
         },
     }
 }

@@ -245,11 +245,7 @@ impl ProvisionJob {
                 // What was refused is refused to the next pass once more, as an update, and waits for its time then.
                 (IntentResult::Done { link }, Outcome::Again, None)
             }
-            Effect::Blocked(reason) => {
-                let failure =
-                    Failure { inputs: action.inputs, attempts: attempt, next_attempt: self.clock.now() + decide::look_again_after(reason) };
-                (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), None)
-            }
+            Effect::Blocked(reason) => self.fail(action, attempt, decide::look_again_after(reason)),
             Effect::Failed(error) => {
                 tracing::debug!(integration = %self.rules.integration, %error, "an action failed");
                 match error.class() {
@@ -257,9 +253,7 @@ impl ProvisionJob {
                     // app that refuses.
                     ErrorClass::Auth if matches!(error, AppError::Forbidden) => {
                         halt.failed(&error);
-                        let next_attempt = self.clock.now() + retry_after(ErrorClass::Transient, attempt);
-                        let failure = Failure { inputs: action.inputs, attempts: attempt, next_attempt };
-                        (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), None)
+                        self.fail(action, attempt, retry_after(ErrorClass::Transient, attempt))
                     }
                     // AI-4, RL-2: not this person's failure; nothing more is sent in this pass.
                     ErrorClass::Auth | ErrorClass::RateLimited => {
@@ -270,13 +264,16 @@ impl ProvisionJob {
                         if matches!(class, ErrorClass::Transient | ErrorClass::Unsupported) {
                             halt.failed(&error);
                         }
-                        let next_attempt = self.clock.now() + retry_after(class, attempt);
-                        let failure = Failure { inputs: action.inputs, attempts: attempt, next_attempt };
-                        (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), None)
+                        self.fail(action, attempt, retry_after(class, attempt))
                     }
                 }
             }
         }
+    }
+
+    fn fail(&self, action: &ProvisionAction, attempt: u32, wait: SignedDuration) -> (IntentResult, Outcome, Option<ProvisionAction>) {
+        let failure = Failure { inputs: action.inputs, attempts: attempt, next_attempt: self.clock.now() + wait };
+        (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), None)
     }
 }
 

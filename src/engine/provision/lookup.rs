@@ -98,19 +98,16 @@ impl ProvisionJob {
     /// One person's lookup that fails is one person's failure (RU-5).
     async fn found_or_unknown(&self, person: PersonId, user_name: &str) -> Result<Option<Vec<Record>>, Early> {
         match self.find_by_filter(person, user_name).await {
-            Err(Early::App(error)) => self.unless_the_app_fails(error).await.map(|_| None),
+            Err(Early::App(error)) => self.unless_the_app_fails(error).await.map(|()| None),
             found => found,
         }
     }
 
-    /// Whose failure is it? What fails while the app answers otherwise is this request's alone, and is given back.
-    pub(super) async fn unless_the_app_fails(&self, error: AppError) -> Result<AppError, Early> {
-        let fails = match (&error, error.class()) {
-            (AppError::Forbidden, _) => self.connector.check().await.is_err(),
-            (_, ErrorClass::Auth | ErrorClass::RateLimited) => true,
-            _ => self.connector.check().await.is_err(),
-        };
-        if fails { Err(Early::App(error)) } else { Ok(error) }
+    /// Whose failure is it? What fails while the app answers otherwise is this request's alone.
+    pub(super) async fn unless_the_app_fails(&self, error: AppError) -> Result<(), Early> {
+        let says_it_of_everybody =
+            !matches!(error, AppError::Forbidden) && matches!(error.class(), ErrorClass::Auth | ErrorClass::RateLimited);
+        if says_it_of_everybody || self.connector.check().await.is_err() { Err(Early::App(error)) } else { Ok(()) }
     }
 
     /// SC-4: by `externalId`, then by username. `None` if the app's filters have turned out not to be trustworthy.
