@@ -92,6 +92,7 @@ fn import_rules() -> ImportRules {
         missing_full_imports: 2,
         limits: ImportLimits { max_unassigned_percent: 20, min_population: 100, max_unassigned: None },
         window_seconds: 86_400,
+        approval_seconds: 86_400,
     }
 }
 
@@ -137,6 +138,7 @@ fn provision_rules() -> Result<ProvisionRules, Problem> {
             max_created: None,
         },
         window_seconds: 86_400,
+        approval_seconds: 86_400,
         digest: ShortHash::of(b"policy"),
     })
 }

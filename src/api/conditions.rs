@@ -57,7 +57,7 @@ words! {
         CapabilitiesKnown = "CapabilitiesKnown",
         /// All expressions of the mapping compile and all its tests pass.
         Compiled = "Compiled",
-        /// The policy is the one that counts for its integration.
+        /// The policy is the one that counts for its integration; the decision of an approval has counted.
         Accepted = "Accepted",
         /// Everybody who should have an account has it as it should be.
         Provisioned = "Provisioned",
@@ -139,7 +139,7 @@ words! {
         PlanOnly = "PlanOnly",
         /// Some people could not be provisioned. They are tried again by themselves; the others are done.
         AccountsFailed = "AccountsFailed",
-        /// A plan is over a limit and held. Change the source, the policy or the limit.
+        /// A plan is over a limit and held. Approve it with a `ChangeApproval`, or change the source, the policy or the limit.
         AwaitingApproval = "AwaitingApproval",
         /// More accounts would be deactivated than `safeguards.provisioning` allows. None was.
         DeactivationLimitExceeded = "DeactivationLimitExceeded",
@@ -163,12 +163,24 @@ words! {
         EmptySource = "EmptySource",
         /// More people would be unassigned than `safeguards.import` allows. Nobody was.
         UnassignLimitExceeded = "UnassignLimitExceeded",
-        /// The whole plan is applied.
+        /// The whole plan is applied; of an approval: its decision was carried out.
         Applied = "Applied",
         /// There was nothing to do.
         NothingToDo = "NothingToDo",
         /// The plan is applied, except for people who failed. They are tried again by the next import.
         PartiallyApplied = "PartiallyApplied",
+        /// The plan was rejected with a `ChangeApproval`: nothing of it is applied, and it is not asked for again.
+        Rejected = "Rejected",
+        /// Nobody approved the plan in `approval.expiresSeconds`, or its application took longer. Import again.
+        ApprovalExpired = "ApprovalExpired",
+        /// No plan with this digest waits for a decision. Take the digest from the status of what is held.
+        DigestMismatch = "DigestMismatch",
+        /// The plan could be decided on until `status.plan.expires`. Decide on the next one.
+        Expired = "Expired",
+        /// The plan with this digest was decided on before, and a decision counts once.
+        AlreadyUsed = "AlreadyUsed",
+        /// There is no object of that kind and name. Correct the target, or wait until it is there.
+        TargetNotFound = "TargetNotFound",
         /// A newer run has taken the place of this one.
         Superseded = "Superseded",
         /// The run took longer than `activeDeadlineSeconds` and stopped before its next write.
@@ -195,6 +207,11 @@ impl Status {
             Self::False => "False",
             Self::Unknown => "Unknown",
         }
+    }
+
+    /// Reads the word; `None` for any other.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::True, Self::False, Self::Unknown].into_iter().find(|status| status.as_str() == word)
     }
 }
 

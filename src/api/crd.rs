@@ -11,14 +11,21 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::json;
 
-use super::{AppIntegration, AttributeMapping, ImportRun, ImportSchedule, ProvisioningPolicy, yaml};
+use super::{AppIntegration, AttributeMapping, ChangeApproval, ImportRun, ImportSchedule, ProvisioningPolicy, yaml};
 
 /// All definitions, in the order of their names.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [AppIntegration::crd(), AttributeMapping::crd(), ImportRun::crd(), ImportSchedule::crd(), ProvisioningPolicy::crd()]
-        .into_iter()
-        .map(finish)
-        .collect()
+    [
+        AppIntegration::crd(),
+        AttributeMapping::crd(),
+        ChangeApproval::crd(),
+        ImportRun::crd(),
+        ImportSchedule::crd(),
+        ProvisioningPolicy::crd(),
+    ]
+    .into_iter()
+    .map(finish)
+    .collect()
 }
 
 /// What the derive macros cannot say.

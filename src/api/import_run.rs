@@ -85,7 +85,7 @@ pub struct ImportRunStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["rule"]))]
     pub safeguards: Vec<SafeguardStatus>,
-    /// What the safeguards say in one word: `Pass`, `SafeguardTripped`, `EmptySource` or `SnapshotIncomplete`.
+    /// What the safeguards say in one word: `Pass`, `SafeguardTripped`, `Approved`, `EmptySource` or `SnapshotIncomplete`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<RunVerdict>,
     /// How far the run is, in one word for tables; conditions say more: `Waiting`, `Running`, `Held`, `Succeeded` or `Failed`.
@@ -115,6 +115,9 @@ pub struct ImportPlanStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = DIGEST_LENGTH))]
     pub digest: Option<String>,
+    /// Until when a held plan can be approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Time>,
     /// What is to become of the records.
     #[serde(flatten)]
     pub counts: ImportCountsStatus,
@@ -159,13 +162,15 @@ pub struct ImportCountsStatus {
     pub failed: i64,
 }
 
-/// What the safeguards say in one word: `Pass`, `SafeguardTripped`, `EmptySource` or `SnapshotIncomplete`.
+/// What the safeguards say in one word: `Pass`, `SafeguardTripped`, `Approved`, `EmptySource` or `SnapshotIncomplete`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum RunVerdict {
     /// Within all limits.
     Pass,
     /// Over a limit.
     SafeguardTripped,
+    /// Over a limit, and approved all the same.
+    Approved,
     /// No records, though there are links.
     EmptySource,
     /// The listing was not proved complete.

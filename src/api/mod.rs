@@ -5,6 +5,7 @@
 
 pub mod app_integration;
 pub mod attribute_mapping;
+pub mod change_approval;
 pub mod common;
 pub mod conditions;
 pub mod crd;
@@ -18,6 +19,7 @@ pub mod yaml;
 
 pub use app_integration::{AppIntegration, AppIntegrationSpec, AppIntegrationStatus};
 pub use attribute_mapping::{AttributeMapping, AttributeMappingSpec, AttributeMappingStatus};
+pub use change_approval::{ChangeApproval, ChangeApprovalSpec, ChangeApprovalStatus};
 pub use conditions::{ConditionType, Reason};
 pub use crd::crds;
 pub use import_run::{ImportRun, ImportRunSpec, ImportRunStatus};

@@ -80,6 +80,25 @@ pub struct ProvisioningPolicySpec {
     /// Limits that stop a plan before its first write.
     #[serde(default)]
     pub safeguards: Safeguards,
+    /// How held plans are approved.
+    #[serde(default)]
+    pub approval: Approval,
+}
+
+/// How held plans are approved.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    /// How long a held plan can be approved, counted from when it was made. Holds for imports of the integration too.
+    #[serde(default = "expires_seconds")]
+    #[schemars(range(min = 1, max = 2_592_000))]
+    pub expires_seconds: i32,
+}
+
+impl Default for Approval {
+    fn default() -> Self {
+        Self { expires_seconds: expires_seconds() }
+    }
 }
 
 /// From the directory to the app. Every switch is off until it is turned on.
@@ -297,10 +316,13 @@ pub struct ProvisioningPolicyStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProvisionPlanStatus {
-    /// The plan's digest: equal for equal plans.
+    /// The plan's digest, equal for equal plans: of what is held, while something is, and else of all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = DIGEST_LENGTH))]
     pub digest: Option<String>,
+    /// Until when what is held of it can be approved; a new plan is made then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Time>,
     /// What is to become of the accounts.
     #[serde(flatten)]
     pub counts: ProvisionCountsStatus,
@@ -354,6 +376,10 @@ pub enum HeldClass {
 
 fn user_name() -> String {
     "user.userName".to_owned()
+}
+
+fn expires_seconds() -> i32 {
+    86_400
 }
 
 fn by_username() -> ExactMatch {

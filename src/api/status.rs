@@ -38,6 +38,8 @@ pub enum SafeguardVerdict {
     Pass,
     /// Over the limit.
     Tripped,
+    /// Over the limit, and approved all the same.
+    Approved,
     /// The plan never got as far as this rule.
     NotEvaluated,
 }
@@ -59,7 +61,7 @@ pub struct SafeguardStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub limit: Option<i64>,
-    /// `Pass`, `Tripped` or `NotEvaluated`.
+    /// `Pass`, `Tripped`, `Approved` or `NotEvaluated`.
     pub verdict: SafeguardVerdict,
 }
 
@@ -139,6 +141,7 @@ macro_rules! object_status {
 object_status!(
     super::AppIntegrationStatus,
     super::AttributeMappingStatus,
+    super::ChangeApprovalStatus,
     super::ImportRunStatus,
     super::ImportScheduleStatus,
     super::ProvisioningPolicyStatus,

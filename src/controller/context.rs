@@ -22,7 +22,7 @@ use super::{
     streams::{Bus, Source, Touched},
 };
 use crate::{
-    api::{AppIntegration, AttributeMapping, ImportRun, ImportSchedule, ProvisioningPolicy, Reason},
+    api::{AppIntegration, AttributeMapping, ChangeApproval, ImportRun, ImportSchedule, ProvisioningPolicy, Reason},
     clock::SharedClock,
     connector::{Connector, Connectors},
     domain::{
@@ -92,17 +92,19 @@ pub(crate) struct Caches {
     pub(crate) policies: Cache<DeserializeGuard<ProvisioningPolicy>>,
     pub(crate) schedules: Cache<DeserializeGuard<ImportSchedule>>,
     pub(crate) runs: Cache<DeserializeGuard<ImportRun>>,
+    pub(crate) approvals: Cache<DeserializeGuard<ChangeApproval>>,
 }
 
 impl Caches {
     /// The namespaces that hold objects which depend on the store.
     pub(crate) fn namespaces(&self) -> BTreeSet<String> {
-        let Self { integrations, mappings: _, policies, schedules, runs } = self;
+        let Self { integrations, mappings: _, policies, schedules, runs, approvals } = self;
         let mut namespaces = BTreeSet::new();
         add_namespaces(integrations, &mut namespaces);
         add_namespaces(policies, &mut namespaces);
         add_namespaces(schedules, &mut namespaces);
         add_namespaces(runs, &mut namespaces);
+        add_namespaces(approvals, &mut namespaces);
         namespaces
     }
 }

@@ -26,7 +26,7 @@ use super::{
     texts,
 };
 use crate::{
-    api::conditions::{ConditionSpec, ConditionType, Reason},
+    api::conditions::{ConditionSpec, ConditionType, Reason, Status},
     connector::CredentialError,
     store::StoreError,
     telemetry::{
@@ -212,7 +212,7 @@ where
     let generation = object.meta().generation.unwrap_or_default();
     let previous = object.status().map(K::conditions).unwrap_or_default();
     if let Some(conditions) = outcome::after_visit(&visit.outcome, &visit.conditions, previous, generation, cx.clock.now()) {
-        let event = event(&visit.outcome, previous, &conditions);
+        let event = event(&visit.outcome, previous, &conditions, |ready, reason| object.event_reason(ready, reason));
         let mut new = visit.status;
         K::complete(&mut new, generation, conditions);
         if status::write(object.as_ref(), &new, written, cx).await?
@@ -240,7 +240,7 @@ async fn tell<K: Kind>(reason: Reason, message: String, object: &Arc<K>, cx: &Ar
 }
 
 /// One event per change of state: Ready's status or reason is another than before.
-fn event(outcome: &Outcome, previous: &[Condition], new: &[Condition]) -> Option<Event> {
+fn event(outcome: &Outcome, previous: &[Condition], new: &[Condition], word: impl FnOnce(Status, Reason) -> String) -> Option<Event> {
     let ready = |conditions: &[Condition]| {
         let ready = conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
         ready.map(|ready| (ready.status.clone(), ready.reason.clone(), ready.message.clone()))
@@ -251,6 +251,10 @@ fn event(outcome: &Outcome, previous: &[Condition], new: &[Condition]) -> Option
         return None;
     }
     let type_ = if outcome.is_warning() { EventType::Warning } else { EventType::Normal };
+    let reason = match (Status::parse(&status), Reason::parse(&reason)) {
+        (Some(status), Some(known)) => word(status, known),
+        _ => reason,
+    };
     Some(Event { type_, reason, note: Some(texts::note(&message)), action: "Reconcile".into(), secondary: None })
 }
 
@@ -311,14 +315,15 @@ mod tests {
         let waiting = |message: &str| Outcome::Waiting { reason: Reason::Unreachable, message: message.to_owned(), after: DEADLINE };
         let conditions =
             |outcome: &Outcome, previous: &[Condition]| outcome::after_visit(outcome, &[], previous, 1, testing::now()).unwrap();
+        let word = |_, reason: Reason| reason.to_string();
         let first = conditions(&waiting("a"), &[]);
-        assert!(event(&waiting("a"), &[], &first).is_some());
+        assert!(event(&waiting("a"), &[], &first, word).is_some());
         let again = conditions(&waiting("b"), &first);
-        assert!(event(&waiting("b"), &first, &again).is_none(), "another message is no other state");
+        assert!(event(&waiting("b"), &first, &again, word).is_none(), "another message is no other state");
         let held = Outcome::held(Reason::AwaitingApproval, "ü".repeat(1_000_000), false);
         let now = conditions(&held, &again);
-        let note = event(&held, &again, &now).unwrap().note.unwrap();
+        let note = event(&held, &again, &now, word).unwrap().note.unwrap();
         assert!(note.len() <= 1024, "{} bytes", note.len());
-        assert!(event(&held, &now, &conditions(&held, &now)).is_none());
+        assert!(event(&held, &now, &conditions(&held, &now), word).is_none());
     }
 }

@@ -7,6 +7,7 @@ use kube::{Resource, core::NamespaceResourceScope};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::streams::Source;
+use crate::api::{Reason, conditions::Status};
 
 /// A kind of ours: it refers to one integration and has a status with conditions.
 pub(crate) trait Kind:
@@ -29,6 +30,11 @@ pub(crate) trait Kind:
     /// Does what is said of the object depend on the store at all?
     fn needs_store(&self) -> bool {
         true
+    }
+
+    /// The word by which an event tells of a change of state.
+    fn event_reason(&self, _ready: Status, reason: Reason) -> String {
+        reason.to_string()
     }
 
     /// The status as the API server has it.

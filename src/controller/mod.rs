@@ -26,6 +26,7 @@ mod app;
 mod app_integration;
 mod attribute_mapping;
 mod backoff;
+mod change_approval;
 mod context;
 mod driver;
 mod gauges;
@@ -78,21 +79,29 @@ pub async fn run(parts: Parts) {
     let Parts { client, store, connectors, clock, metrics, health, require_secret_consent, max_concurrent_runs, shutdown } = parts;
     let bus = Bus::new();
     let (finished, ended) = mpsc::unbounded_channel();
-    let (integrations, mappings, policies, schedules, runs) = (
+    let (integrations, mappings, policies, schedules, runs, approvals) = (
+        streams::feed(&client, &bus),
         streams::feed(&client, &bus),
         streams::feed(&client, &bus),
         streams::feed(&client, &bus),
         streams::feed(&client, &bus),
         streams::feed(&client, &bus),
     );
-    let listed =
-        [integrations.listed.clone(), mappings.listed.clone(), policies.listed.clone(), schedules.listed.clone(), runs.listed.clone()];
+    let listed = [
+        integrations.listed.clone(),
+        mappings.listed.clone(),
+        policies.listed.clone(),
+        schedules.listed.clone(),
+        runs.listed.clone(),
+        approvals.listed.clone(),
+    ];
     let caches = Caches {
         integrations: integrations.cache.clone(),
         mappings: mappings.cache.clone(),
         policies: policies.cache.clone(),
         schedules: schedules.cache.clone(),
         runs: runs.cache.clone(),
+        approvals: approvals.cache.clone(),
     };
     let (tell_all_listed, all_listed) = watch::channel(false);
     let reporter = Reporter { controller: "joinery.dev/controller".to_owned(), instance: std::env::var("HOSTNAME").ok() };
@@ -126,6 +135,7 @@ pub async fn run(parts: Parts) {
         driver::run(policies, Arc::clone(&cx), provisioning_policy::reconcile),
         driver::run(schedules, Arc::clone(&cx), import_schedule::reconcile),
         driver::run(runs, Arc::clone(&cx), import_run::reconcile),
+        driver::run(approvals, Arc::clone(&cx), change_approval::reconcile),
     );
     tokio::join!(cx.checks.shut_down(), cx.imports.shut_down(), cx.passes.shut_down());
     watched.abort();
@@ -134,7 +144,7 @@ pub async fn run(parts: Parts) {
     swept.abort();
 }
 
-async fn tell_when_listed(kinds: [watch::Receiver<bool>; 5], all: watch::Sender<bool>, health: Health) {
+async fn tell_when_listed(kinds: [watch::Receiver<bool>; 6], all: watch::Sender<bool>, health: Health) {
     for mut listed in kinds {
         // An error: the watch is gone, since the process is shutting down.
         if listed.wait_for(|listed| *listed).await.is_err() {

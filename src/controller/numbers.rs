@@ -38,6 +38,7 @@ pub(crate) fn safeguards(results: &[RuleResult]) -> Vec<SafeguardStatus> {
             verdict: match result.verdict {
                 Verdict::Pass => SafeguardVerdict::Pass,
                 Verdict::Tripped => SafeguardVerdict::Tripped,
+                Verdict::Approved => SafeguardVerdict::Approved,
                 Verdict::NotEvaluated => SafeguardVerdict::NotEvaluated,
             },
         })

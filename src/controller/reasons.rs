@@ -23,6 +23,7 @@ pub(crate) fn interruption(error: &RunError) -> Option<(Reason, String)> {
     let reason = match error {
         RunError::Store(StoreError::LostEpoch) => Reason::RunActive,
         RunError::Store(_) => Reason::StoreUnavailable,
+        RunError::App(error) => of_app(error),
         RunError::Stopped(_) => return None,
     };
     Some((reason, error.to_string()))

@@ -35,6 +35,7 @@ pub(crate) enum Source {
     ProvisioningPolicy,
     ImportSchedule,
     ImportRun,
+    ChangeApproval,
     /// A check, an import or a pass is over.
     Job,
     /// People of the organisation have changed.
@@ -95,7 +96,11 @@ fn reference<K: Kind>(object: &Arc<DeserializeGuard<K>>) -> ObjectRef<Deserializ
 fn concerns<K: Kind>(object: &DeserializeGuard<K>, touched: &Touched) -> bool {
     let Ok(object) = &object.0 else { return false };
     object.namespace().as_deref() == Some(&touched.namespace)
-        && touched.integration.as_ref().is_none_or(|integration| *integration == object.integration())
+        && touched.integration.as_ref().is_none_or(|integration| {
+            let own = object.integration();
+            // Whose integration is not said in its spec is concerned by all of its namespace.
+            own.is_empty() || *integration == own
+        })
 }
 
 /// The cache of a kind and the objects of it that have to be looked at.

@@ -12,6 +12,7 @@
 //! - [`counts`], [`report`]: what is said of it
 
 pub mod account;
+pub mod approval;
 pub mod assignment;
 pub mod counts;
 pub mod fold;

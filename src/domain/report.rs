@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     counts::{ImportCounts, ProvisionCounts},
     hash::Digest,
-    safeguard::RuleResult,
+    safeguard::{self, RuleResult},
 };
 
 /// How an import ended.
@@ -20,6 +20,12 @@ pub enum ImportEnd {
     PlanOnly,
     /// A limit tripped; nothing of the run was applied (SG-9).
     Held,
+    /// The held plan was approved and is being applied (SG-11): not the end yet.
+    Approved,
+    /// The held plan was rejected; nothing of it was applied (SG-11).
+    Rejected,
+    /// The held plan was not approved, or not applied, in time (SG-11).
+    ApprovalExpired,
     /// The store is not the one that the integration's status speaks of; nothing of the run was applied (SG-12).
     StoreReplaced,
     /// The listing was not proved complete in three attempts (LS-3).
@@ -88,6 +94,9 @@ pub struct ImportReport {
     pub applied: ImportCounts,
     /// Every safeguard rule with its arithmetic (SG-1).
     pub safeguards: Vec<RuleResult>,
+    /// Until when the plan can be approved, if it is held.
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
     /// When the run ended.
     pub finished: Timestamp,
 }
@@ -102,8 +111,20 @@ impl ImportReport {
             plan: ImportCounts::default(),
             applied: ImportCounts::default(),
             safeguards: Vec::new(),
+            expires: None,
             finished: now,
         }
+    }
+
+    /// The held plan was approved: it is not over any more.
+    pub fn approve(&mut self) {
+        self.end = ImportEnd::Approved;
+        safeguard::approve(&mut self.safeguards, |_| true);
+    }
+
+    /// Is the plan approved and not applied yet?
+    pub fn is_released(&self) -> bool {
+        self.end == ImportEnd::Approved
     }
 }
 
@@ -181,6 +202,9 @@ pub struct ProvisionReport {
     pub undecided: u64,
     /// Every safeguard rule with its arithmetic (SG-1).
     pub safeguards: Vec<RuleResult>,
+    /// Until when what is held can be approved.
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
     /// When the next failed person is tried again.
     pub next_attempt: Option<Timestamp>,
     /// When the pass ended.

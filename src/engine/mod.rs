@@ -37,6 +37,9 @@ pub enum RunError {
     /// The store failed; the run is taken up again when it works.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The app failed in the middle of an approved plan; it is taken up again.
+    #[error(transparent)]
+    App(AppError),
     /// The run was stopped so early that there is nothing to say of it.
     #[error("the run was stopped: {0:?}")]
     Stopped(crate::domain::report::StopCause),

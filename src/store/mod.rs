@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::domain::{
     account::{KnownRecords, Record},
+    approval::{Answer, DecisionRecord, Hold, HoldState, StoredHold},
     counts::{ImportCounts, ProvisionCounts},
     hash::ShortHash,
     id::{AppId, Epoch, IntegrationKey, IntentId, Organisation, PersonId, RunId},
@@ -134,6 +135,33 @@ pub enum IntentResult {
     Void,
 }
 
+/// What the store says to a decision on a held plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// Its target has not made a plan yet. Nothing is recorded.
+    NotYet,
+    /// What came of it.
+    Answered {
+        /// The answer.
+        answer: Answer,
+        /// Was it given just now, and not when the same decision was shown before?
+        new: bool,
+    },
+}
+
+/// An approved import that is taken up, or taken up again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Released {
+    /// The right to apply it.
+    pub claim: Claim,
+    /// How it stands.
+    pub report: ImportReport,
+    /// The last app id whose action is applied already; `None` if none is.
+    pub applied_to: Option<AppId>,
+    /// What it was decided under (mapping and policy).
+    pub terms: ShortHash,
+}
+
 /// The numbers that statuses show of an integration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccountCounts {
@@ -248,6 +276,63 @@ pub trait Store: Send + Sync {
         decided_under: ShortHash,
         now: Timestamp,
     ) -> Result<Option<(ImportCounts, AppId)>>;
+
+    // --- held plans (SG-9 to SG-11) ---
+
+    /// Holds the plan of the run, frozen, in the place of what the same object held before: the actions and the listing of the
+    /// run stay as they are until it is decided on or superseded. [`HoldState::Rejected`]: a plan of the integration with that
+    /// digest was rejected before, and is not asked for again.
+    async fn hold(&self, claim: &Claim, hold: &Hold) -> Result<HoldState>;
+
+    /// What an object holds, or held last.
+    async fn held(&self, integration: &IntegrationKey, direction: Direction, object: &str) -> Result<Option<StoredHold>>;
+
+    /// Records a decision and what comes of it durably in one transaction, with which an approved plan begins to be applied
+    /// and a rejected one is over. The same decision, shown again, gets the same answer, and nothing happens.
+    async fn decide(&self, integration: &IntegrationKey, direction: Direction, decision: &DecisionRecord, now: Timestamp)
+    -> Result<Ruling>;
+
+    /// What was answered to an approval, by its UID.
+    async fn answer_to(&self, approval: &str) -> Result<Option<Answer>>;
+
+    /// Notes what has become of what the run holds. Its actions are frozen no longer.
+    async fn end_hold(&self, claim: &Claim, run: RunId, state: HoldState) -> Result<()>;
+
+    /// Ends a held import that nobody has decided on in time.
+    async fn expire_import(&self, integration: &IntegrationKey, object: &str, now: Timestamp) -> Result<()>;
+
+    /// The object whose import of this integration is approved and not over.
+    async fn released_import(&self, integration: &IntegrationKey) -> Result<Option<String>>;
+
+    /// Claims an approved import, which keeps its plan and its listing; `None` if the object's import is not approved.
+    async fn resume_import(&self, integration: &IntegrationKey, object: &str) -> Result<Option<Released>>;
+
+    /// Leaves out actions of an approved import: what they were decided by has changed since. They count as `failed`.
+    async fn refuse_import(&self, claim: &Claim, app_ids: &[AppId]) -> Result<()>;
+
+    /// [`Store::apply_import`] for an approved import: its removals are no part of the window (SG-2), and how far it is, and what
+    /// was applied, is remembered in the same transaction.
+    async fn apply_released_import(
+        &self,
+        claim: &Claim,
+        after: Option<&AppId>,
+        limit: u32,
+        decided_under: ShortHash,
+        now: Timestamp,
+    ) -> Result<Option<(ImportCounts, AppId)>>;
+
+    /// Sets those actions of the run's plan apart that an approved plan holds in these classes in exactly the same way, so that
+    /// [`Store::released_actions`] gives them and [`Store::provision_actions`] does not.
+    async fn release(&self, claim: &Claim, approved: RunId, classes: &[ActionClass]) -> Result<()>;
+
+    /// The next released actions of one class after `after`, by person id.
+    async fn released_actions(
+        &self,
+        claim: &Claim,
+        class: ActionClass,
+        after: Option<PersonId>,
+        limit: u32,
+    ) -> Result<Vec<(PersonId, ProvisionAction)>>;
 
     // --- provisioning: decide ---
 

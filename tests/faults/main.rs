@@ -11,6 +11,7 @@ mod cluster;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod approvals;
 mod audit_trail;
 mod blame;
 mod crashes;

@@ -248,6 +248,7 @@ pub fn import_rules() -> ImportRules {
         missing_full_imports: 2,
         limits: ImportLimits { max_unassigned_percent: 20, min_population: 1, max_unassigned: None },
         window_seconds: 86_400,
+        approval_seconds: 86_400,
     }
 }
 
@@ -274,6 +275,7 @@ pub fn provision_rules() -> ProvisionRules {
             max_created: None,
         },
         window_seconds: 86_400,
+        approval_seconds: 86_400,
         digest: ShortHash::of(b"policy"),
     }
 }

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use kube::{Resource as _, ResourceExt as _};
 
 use super::{
-    dereference::Found,
+    dereference::{self, Found},
     validate::{Obstacle, Valid},
 };
 use crate::{
@@ -18,14 +19,15 @@ use crate::{
     },
     domain::{
         hash::ShortHash,
+        id::IntegrationKey,
         report::{ImportEnd, ImportReport, StopCause},
     },
     engine::{
-        Mode,
+        Mode, RunError,
         import::ImportJob,
         jobs::{Inputs, Polled},
     },
-    store::Store,
+    store::{Store, StoreError, StoredRun},
     telemetry::{
         self,
         metrics::{ActionLabels, RunLabels},
@@ -64,6 +66,18 @@ pub(super) async fn give_up(run: &ImportRun, found: &Found, cx: &Context) -> Res
     Ok(true)
 }
 
+/// Is the plan held, and the time to approve it over?
+pub(super) fn is_expired(report: &ImportReport, now: Timestamp) -> bool {
+    report.end == ImportEnd::Held && report.expires.is_some_and(|expires| expires <= now)
+}
+
+/// Ends a held run that nobody has decided on in time; what the store says of it then.
+pub(super) async fn expire(run: &ImportRun, cx: &Context) -> Result<Option<StoredRun<ImportReport>>, Error> {
+    let key = IntegrationKey::new(run.namespace().unwrap_or_default(), run.spec.integration_ref.name.clone());
+    cx.store()?.expire_import(&key, &run.uid().unwrap_or_default(), cx.clock.now()).await?;
+    dereference::stored(run, cx).await
+}
+
 /// What an import changes the directory by.
 fn terms(found: &Found, integration: Option<&AppIntegration>, settings: Option<ShortHash>) -> ShortHash {
     let policy = found.policy.as_ref().map(|policy| (&policy.spec.to_directory, &policy.spec.safeguards));
@@ -87,17 +101,27 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, store: Arc<dyn 
         (None, true) => Mode::Plan,
         (None, false) => valid.app.mode(),
     };
+    let released = found.is_released();
+    match &found.ahead {
+        // While nothing may be applied, planning goes on, and a newer plan is as good as the approved one.
+        Some(name) if !released && mode == Mode::Enforce => return Err(Obstacle::Ahead { name: name.clone() }),
+        _ => {}
+    }
+    if released && mode != Mode::Enforce {
+        return Err(may_not_apply(mode));
+    }
     let now = cx.clock.now();
     // A mode that allows more is for the next import; what allows less has stopped this one. One that was held because of the
     // store is made anew when the store is taken up.
     let terms = terms(found, Some(&valid.app.integration), Some(valid.app.settings));
-    let fingerprint = ShortHash::of_json(&(terms, mode == Mode::Hold));
+    let fingerprint = ShortHash::of_json(&(terms, mode == Mode::Hold, released));
     let polled = cx.imports.poll(
         &key,
         Inputs { fingerprint, terms },
         |ended| ended.may_be_tried_again(now),
         |stop| {
             if let Some(schedule) = &found.schedule {
+                // The deadline of an approved plan begins anew: it may have waited for a day.
                 let deadline = Duration::from_secs(u64::try_from(schedule.spec.active_deadline_seconds).unwrap_or(u64::MAX));
                 // A run that is taken up again has no more time than one that was never interrupted.
                 let started = found.started().unwrap_or(now);
@@ -119,7 +143,7 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, store: Arc<dyn 
                 stop,
                 retry_pause: RETRY_PAUSE,
             };
-            carry_out(Arc::clone(cx), Arc::clone(&valid.app), job)
+            carry_out(Arc::clone(cx), Arc::clone(&valid.app), job, released)
         },
     );
     let last = match polled {
@@ -137,8 +161,21 @@ fn name(job: &JobKey, cx: &Context) -> String {
     of_job.and_then(|run| run.meta().name.clone()).unwrap_or_else(|| "(deleted)".to_owned())
 }
 
-async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ImportJob) -> Ended<ImportReport> {
-    let result = job.run().await;
+/// What an approval never lifts.
+fn may_not_apply(mode: Mode) -> Obstacle {
+    let (reason, message) = match mode {
+        Mode::Hold => (
+            Reason::StoreReplaced,
+            "the store is not the one that the AppIntegration's status speaks of; the AppIntegration says how to go on",
+        ),
+        Mode::Plan | Mode::Enforce => (Reason::Suspended, "the integration or its schedule is suspended, or its mode is Plan"),
+    };
+    let message = format!("the plan was approved, and waits: {message}. It is applied as soon as it may be, until the approval expires.");
+    Obstacle::NotReady { reason, message }
+}
+
+async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ImportJob, released: bool) -> Ended<ImportReport> {
+    let result = if released { apply_released(&job).await } else { job.run().await };
     match &result {
         Ok(report) => {
             count(&cx, &job, report);
@@ -156,6 +193,11 @@ async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ImportJob) -> Ended<
     Ended { result, at: cx.clock.now() }
 }
 
+/// `LostEpoch` for a plan that was superseded meanwhile: the store says so to the next visit.
+async fn apply_released(job: &ImportJob) -> Result<ImportReport, RunError> {
+    job.run_released().await?.ok_or(RunError::Store(StoreError::LostEpoch))
+}
+
 fn count(cx: &Context, job: &ImportJob, report: &ImportReport) {
     let app = &job.rules.integration;
     let outcome = match &report.end {
@@ -163,6 +205,9 @@ fn count(cx: &Context, job: &ImportJob, report: &ImportReport) {
         ImportEnd::NothingToDo => "nothing_to_do",
         ImportEnd::PlanOnly => "plan_only",
         ImportEnd::Held => "held",
+        ImportEnd::Approved => "approved",
+        ImportEnd::Rejected => "rejected",
+        ImportEnd::ApprovalExpired => "approval_expired",
         ImportEnd::StoreReplaced => "store_replaced",
         ImportEnd::SnapshotIncomplete { .. } => "snapshot_incomplete",
         ImportEnd::EmptySource => "empty_source",

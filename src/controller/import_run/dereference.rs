@@ -2,7 +2,7 @@
 //! itself.
 
 use jiff::Timestamp;
-use kube::ResourceExt as _;
+use kube::{Resource as _, ResourceExt as _};
 
 use crate::{
     api::{ImportRun, ImportSchedule, ProvisioningPolicy, import_schedule::ConcurrencyPolicy},
@@ -27,6 +27,8 @@ pub(super) struct Found {
     pub(super) mapping: Effective,
     pub(super) policy: Option<ProvisioningPolicy>,
     pub(super) schedule: Option<ImportSchedule>,
+    /// The name of another run of the integration whose plan is approved and not applied yet.
+    pub(super) ahead: Option<String>,
     /// Is there a newer run of the schedule, and its policy is `Replace` (TD-3)?
     pub(super) superseded: bool,
 }
@@ -35,6 +37,11 @@ impl Found {
     /// When the import that is under way began.
     pub(super) fn started(&self) -> Option<Timestamp> {
         self.stored.as_ref().filter(|stored| stored.report.is_none()).map(|stored| stored.started)
+    }
+
+    /// Is the run's plan approved and not applied yet?
+    pub(super) fn is_released(&self) -> bool {
+        self.stored.as_ref().and_then(|stored| stored.report.as_ref()).is_some_and(ImportReport::is_released)
     }
 }
 
@@ -46,6 +53,7 @@ pub(super) async fn run(run: &ImportRun, stored: Option<StoredRun<ImportReport>>
     let store = cx.store()?;
     Ok(Found {
         stored,
+        ahead: released_before(run, store.released_import(&key).await?, cx),
         superseded: schedule.as_ref().is_some_and(|schedule| is_superseded(run, schedule, cx)),
         app: app::find(&namespace, integration, cx),
         mapping: attribute_mapping::effective(&namespace, integration, cx),
@@ -59,6 +67,13 @@ pub(super) async fn run(run: &ImportRun, stored: Option<StoredRun<ImportReport>>
 /// What the store says of the run. A run that is over needs nothing else.
 pub(super) async fn stored(run: &ImportRun, cx: &Context) -> Result<Option<StoredRun<ImportReport>>, Error> {
     Ok(cx.store()?.import_run(&run.uid().unwrap_or_default()).await?)
+}
+
+/// An approved plan goes before every other import: a newer plan would take its place. One whose run was deleted does not.
+fn released_before(run: &ImportRun, released: Option<String>, cx: &Context) -> Option<String> {
+    let uid = released.filter(|uid| run.metadata.uid.as_ref() != Some(uid))?;
+    let runs = driver::in_namespace(&cx.caches.runs, &run.namespace().unwrap_or_default());
+    runs.iter().find(|other| other.meta().uid.as_ref() == Some(&uid) && other.meta().deletion_timestamp.is_none())?.meta().name.clone()
 }
 
 /// The schedule that has made the run. By its owner: a label is anybody's to write.

@@ -25,7 +25,13 @@ pub(crate) async fn reconcile(run: Arc<ImportRun>, cx: Arc<Context>) -> Result<V
     let report = stored.as_ref().and_then(|stored| stored.report.as_ref());
     // One that was held because of the store is taken up again when the store is.
     let is_held_for_store = report.is_some_and(|report| report.end == ImportEnd::StoreReplaced);
-    if !is_held_for_store && let Some(over) = status::over(&run, stored.as_ref()) {
+    let now = cx.clock.now();
+    let stored = match report {
+        Some(report) if apply::is_expired(report, now) => apply::expire(&run, &cx).await?,
+        _ => stored,
+    };
+    let report = stored.as_ref().and_then(|stored| stored.report.as_ref());
+    if !is_held_for_store && let Some(over) = status::over(&run, stored.as_ref(), now) {
         return Ok(over);
     }
     if report.is_none()
@@ -36,14 +42,14 @@ pub(crate) async fn reconcile(run: Arc<ImportRun>, cx: Arc<Context>) -> Result<V
     let found = dereference::run(&run, stored, &cx).await?;
     if is_held_for_store
         && found.replaced.is_some()
-        && let Some(over) = status::over(&run, found.stored.as_ref())
+        && let Some(over) = status::over(&run, found.stored.as_ref(), now)
     {
         return Ok(over);
     }
     apply::halt(&run, &found, &cx);
-    if found.superseded && apply::give_up(&run, &found, &cx).await? {
+    if found.superseded && !found.is_released() && apply::give_up(&run, &found, &cx).await? {
         let stored = dereference::stored(&run, &cx).await?;
-        if let Some(over) = status::over(&run, stored.as_ref()) {
+        if let Some(over) = status::over(&run, stored.as_ref(), now) {
             return Ok(over);
         }
     }
@@ -69,6 +75,7 @@ impl Kind for ImportRun {
             | Source::AttributeMapping
             | Source::ProvisioningPolicy
             | Source::ImportSchedule
+            | Source::ChangeApproval
             | Source::Job
             | Source::Store => true,
             Source::ImportRun | Source::Directory => false,
@@ -93,7 +100,17 @@ pub(super) fn judge(run: &ImportRun) -> Visit<ImportRunStatus> {
     let key = crate::domain::id::IntegrationKey::new("acme", run.spec.integration_ref.name.clone());
     let mapping = super::attribute_mapping::Effective::NotReady { name: String::new() };
     let app = super::app::App::Unknown;
-    let found = dereference::Found { key, stored: None, app, mapping, policy: None, schedule: None, superseded: false, replaced: None };
+    let found = dereference::Found {
+        key,
+        stored: None,
+        app,
+        mapping,
+        policy: None,
+        schedule: None,
+        ahead: None,
+        superseded: false,
+        replaced: None,
+    };
     match validate::run(&found) {
         Ok(_) => status::run(run, &found, &apply::Import { error: None }, super::testing::now()),
         Err(obstacle) => status::obstacle(run, &found, obstacle),

@@ -28,6 +28,10 @@ use crate::{
 
 /// How often a run that waits or is under way is asked after; its end is told of.
 const UNDER_WAY: Duration = Duration::from_secs(10);
+/// How often a held run is looked at although nothing has told of a change.
+const HOURLY: Duration = Duration::from_secs(3600);
+/// What is said while an approved plan is applied.
+const RELEASED: &str = "the plan was approved and is being applied";
 /// A run that is over does not change any more.
 const OVER: Duration = Duration::from_secs(24 * 3600);
 
@@ -52,8 +56,9 @@ pub(super) fn obstacle(run: &ImportRun, found: &Found, obstacle: Obstacle) -> Vi
             Outcome::Waiting { reason: Reason::RunActive, message, after: UNDER_WAY }
         }
     };
-    let succeeded = ConditionSpec::unknown(ConditionType::Succeeded, Reason::Pending, "the import has not started");
-    let mut status = base(run);
+    let message = if found.is_released() { "the plan was approved and is about to be applied" } else { "the import has not started" };
+    let succeeded = ConditionSpec::unknown(ConditionType::Succeeded, Reason::Pending, message);
+    let mut status = under_way(run, found);
     status.state = Some(if found.stored.is_some() { RunState::Running } else { RunState::Waiting });
     Visit { outcome, conditions: vec![succeeded], status }
 }
@@ -62,9 +67,10 @@ pub(super) fn run(run: &ImportRun, found: &Found, import: &Import, now: Timestam
     let message = match &import.error {
         // Not the end: the run is taken up again.
         Some((_, error)) => format!("the import was interrupted ({error}) and is taken up again"),
+        None if found.is_released() => RELEASED.to_owned(),
         None => "the import is under way".to_owned(),
     };
-    let mut status = base(run);
+    let mut status = under_way(run, found);
     let started = found.started().unwrap_or(now);
     status.start_time = status.start_time.or(Some(Time(whole_seconds(started))));
     status.state = Some(RunState::Running);
@@ -77,9 +83,9 @@ pub(super) fn run(run: &ImportRun, found: &Found, import: &Import, now: Timestam
 }
 
 /// `None` for a run that is not over.
-pub(super) fn over(run: &ImportRun, stored: Option<&StoredRun<ImportReport>>) -> Option<Visit<ImportRunStatus>> {
+pub(super) fn over(run: &ImportRun, stored: Option<&StoredRun<ImportReport>>, now: Timestamp) -> Option<Visit<ImportRunStatus>> {
     let stored = stored?;
-    let report = stored.report.as_ref()?;
+    let report = stored.report.as_ref().filter(|report| !report.is_released())?;
     let Ending { succeeded, reason, message, tripped } = ending(report);
     let mut conditions = vec![ConditionSpec::new(ConditionType::Succeeded, succeeded, reason, message.clone()), snapshot(report)];
     if let Some((reason, arithmetic)) = &tripped {
@@ -87,14 +93,41 @@ pub(super) fn over(run: &ImportRun, stored: Option<&StoredRun<ImportReport>>) ->
         conditions.push(ConditionSpec::holds(ConditionType::AwaitingApproval, Reason::AwaitingApproval, arithmetic.clone()));
     }
     let mut status = base(run);
-    status.start_time = Some(Time(whole_seconds(stored.started)));
     status.completion_time = (succeeded != Status::Unknown).then(|| Time(whole_seconds(report.finished)));
+    fill(&mut status, stored, report);
+    let (outcome, state) = match succeeded {
+        Status::True => (Outcome::Settled { reason, message, recheck: OVER }, RunState::Succeeded),
+        Status::Unknown => (held_until(report, reason, message, now), RunState::Held),
+        Status::False => (Outcome::Invalid { reason, message, recheck: OVER }, RunState::Failed),
+    };
+    status.state = Some(state);
+    Some(Visit { outcome, conditions, status })
+}
+
+/// A held run is looked at again when it can be approved no longer.
+fn held_until(report: &ImportReport, reason: Reason, message: String, now: Timestamp) -> Outcome {
+    match report.expires.filter(|_| report.end == ImportEnd::Held) {
+        Some(expires) => {
+            let left = Duration::try_from(expires.duration_since(now)).unwrap_or_default().max(Duration::from_secs(1));
+            Outcome::Held { reason, message, run: true, recheck: left.min(HOURLY) }
+        }
+        None => Outcome::held(reason, message, true),
+    }
+}
+
+/// What was read, planned and done so far.
+fn fill(status: &mut ImportRunStatus, stored: &StoredRun<ImportReport>, report: &ImportReport) {
+    status.start_time = Some(Time(whole_seconds(stored.started)));
     status.snapshot = Some(SnapshotStatus {
         records: count(report.snapshot.records),
         pages: count(report.snapshot.pages),
         complete: report.snapshot.complete,
     });
-    status.plan = report.digest.map(|digest| plan(digest.to_string(), report.plan));
+    status.plan = report.digest.map(|digest| ImportPlanStatus {
+        digest: Some(digest.to_string()),
+        expires: report.expires.map(|expires| Time(whole_seconds(expires))),
+        counts: counts(report.plan),
+    });
     status.applied = report.digest.map(|_| counts(report.applied));
     status.safeguards = safeguards(&report.safeguards);
     status.verdict = Some(match &report.end {
@@ -102,15 +135,9 @@ pub(super) fn over(run: &ImportRun, stored: Option<&StoredRun<ImportReport>>) ->
         ImportEnd::EmptySource => RunVerdict::EmptySource,
         ImportEnd::StoreReplaced => RunVerdict::SafeguardTripped,
         _ if safeguard::tripped(&report.safeguards) => RunVerdict::SafeguardTripped,
+        _ if report.safeguards.iter().any(|result| result.verdict == Verdict::Approved) => RunVerdict::Approved,
         _ => RunVerdict::Pass,
     });
-    let (outcome, state) = match succeeded {
-        Status::True => (Outcome::Settled { reason, message, recheck: OVER }, RunState::Succeeded),
-        Status::Unknown => (Outcome::held(reason, message, true), RunState::Held),
-        Status::False => (Outcome::Invalid { reason, message, recheck: OVER }, RunState::Failed),
-    };
-    status.state = Some(state);
-    Some(Visit { outcome, conditions, status })
 }
 
 /// How a run ended.
@@ -135,6 +162,20 @@ pub(crate) fn ending(report: &ImportReport) -> Ending {
             end(Status::True, Reason::PlanOnly, message)
         }
         ImportEnd::Held => held(report),
+        // Told by `status::run`; nothing has ended.
+        ImportEnd::Approved => end(Status::Unknown, Reason::Progressing, RELEASED.to_owned()),
+        ImportEnd::Rejected => {
+            let message = "the plan was rejected with a ChangeApproval: nothing of it was applied, and it is not asked for again. \
+                           Put the source or the limit right and import again.";
+            end(Status::False, Reason::Rejected, message.to_owned())
+        }
+        ImportEnd::ApprovalExpired => {
+            let message = format!(
+                "the plan was not approved, or not applied, within approval.expiresSeconds. Import again. Done until then: {}",
+                changes(&report.applied)
+            );
+            end(Status::False, Reason::ApprovalExpired, message)
+        }
         ImportEnd::StoreReplaced => store_replaced(report),
         ImportEnd::EmptySource => {
             let live = report.safeguards.iter().find(|result| result.rule == Rule::EmptySource).map_or(0, |result| result.population);
@@ -172,8 +213,10 @@ fn held(report: &ImportReport) -> Ending {
     let tripped = report.safeguards.iter().filter(|result| result.verdict == Verdict::Tripped).map(safeguard::arithmetic);
     let arithmetic = tripped.collect::<Vec<_>>().join(" ");
     let digest = report.digest.map(|digest| digest.to_string()).unwrap_or_default();
-    // Approving a plan comes with ChangeApproval; until then the way out is a source that is put right.
-    let message = format!("{arithmetic} Nobody was unassigned. The plan is {digest}. Put the source or the limit right and import again.");
+    let message = format!(
+        "{arithmetic} Nobody was unassigned. Approve plan {digest} with a ChangeApproval, or put the source or the limit right and \
+         import again."
+    );
     Ending {
         succeeded: Status::Unknown,
         reason: Reason::AwaitingApproval,
@@ -219,7 +262,7 @@ pub(crate) fn remembered_ending(run: &ImportRun) -> Option<(Ending, Timestamp)> 
 }
 
 fn read(condition: &Condition) -> Option<ConditionSpec> {
-    let status = [Status::True, Status::False, Status::Unknown].into_iter().find(|status| status.as_str() == condition.status)?;
+    let status = Status::parse(&condition.status)?;
     Some(ConditionSpec::new(ConditionType::parse(&condition.type_)?, status, Reason::parse(&condition.reason)?, condition.message.clone()))
 }
 
@@ -248,13 +291,20 @@ fn changes(counts: &ImportCounts) -> String {
     )
 }
 
+/// What is said of a run that is not over: of an approved one its plan stays to be seen.
+fn under_way(run: &ImportRun, found: &Found) -> ImportRunStatus {
+    let mut status = base(run);
+    if let Some(stored) = &found.stored
+        && let Some(report) = &stored.report
+    {
+        fill(&mut status, stored, report);
+    }
+    status
+}
+
 /// What stays from visit to visit.
 fn base(run: &ImportRun) -> ImportRunStatus {
     ImportRunStatus { start_time: run.status.as_ref().and_then(|status| status.start_time.clone()), ..ImportRunStatus::default() }
-}
-
-fn plan(digest: String, planned: ImportCounts) -> ImportPlanStatus {
-    ImportPlanStatus { digest: Some(digest), counts: counts(planned) }
 }
 
 fn counts(counts: ImportCounts) -> ImportCountsStatus {

@@ -71,7 +71,10 @@ pub(super) async fn run(schedule: &ImportSchedule, cx: &Context) -> Result<Found
         }
         // From the store, not from the run's status: what somebody wrote there causes nothing (H11).
         let stored = store.import_run(&run.uid().unwrap_or_default()).await?;
-        let ending = stored.and_then(|stored| stored.report).map(|report| (import_run::ending(&report), report.finished));
+        let ending = stored
+            .and_then(|stored| stored.report)
+            .filter(|report| !report.is_released())
+            .map(|report| (import_run::ending(&report), report.finished));
         // But for a run of which the store that knew it is gone.
         let ending = ending.or_else(|| import_run::remembered_ending(run));
         let created = run.creation_timestamp().map_or(Timestamp::MIN, |time| time.0);

@@ -103,8 +103,10 @@ fn outcome(found: &Found, suspended: bool, active: bool, after: Duration) -> Out
             // The next slot comes all the same.
             Outcome::Held { reason: Reason::RunHeld, message, run: false, recheck: after }
         }
-        // What a suspension or a newer run has stopped is nobody's failure.
-        Some((child, ending)) if ending.succeeded == Status::False && !matches!(ending.reason, Reason::Suspended | Reason::Superseded) => {
+        // What a suspension or a newer run has stopped, or somebody has rejected, is nobody's failure.
+        Some((child, ending))
+            if ending.succeeded == Status::False && !matches!(ending.reason, Reason::Suspended | Reason::Superseded | Reason::Rejected) =>
+        {
             Outcome::Waiting { reason: ending.reason, message: format!("{}: {}", child.run.name_any(), ending.message), after }
         }
         _ if !found.integration => Outcome::Waiting {

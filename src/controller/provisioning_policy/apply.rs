@@ -204,6 +204,7 @@ mod tests {
             failed: 0,
             undecided: 0,
             safeguards: Vec::new(),
+            expires: None,
             next_attempt: None,
             finished: Timestamp::UNIX_EPOCH,
         };

@@ -43,6 +43,7 @@ impl Kind for ProvisioningPolicy {
             Source::AppIntegration
             | Source::AttributeMapping
             | Source::ProvisioningPolicy
+            | Source::ChangeApproval
             | Source::Job
             | Source::Directory
             | Source::Store => true,

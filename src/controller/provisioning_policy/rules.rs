@@ -3,7 +3,7 @@
 use crate::{
     api::{
         ProvisioningPolicySpec,
-        provisioning_policy::{Confirm, OnDeactivation, ToApp, ToDirectory},
+        provisioning_policy::{Approval, Confirm, OnDeactivation, ToApp, ToDirectory},
         safeguards::Safeguards,
     },
     domain::{
@@ -57,6 +57,7 @@ pub(crate) fn import_policy(
             max_unassigned: limits.max_unassigned.map(number),
         },
         window_seconds: seconds(*window_seconds),
+        approval_seconds: seconds(spec.approval.expires_seconds),
     };
     Ok(Some(ImportPolicy { rules, user_name }))
 }
@@ -88,6 +89,7 @@ fn sourcing(to_directory: &ToDirectory) -> Option<Sourcing> {
 pub(super) fn provision_rules(
     to_app: &ToApp,
     safeguards: &Safeguards,
+    approval: &Approval,
     key: &IntegrationKey,
     mapping: Option<Mapping>,
 ) -> Result<ProvisionRules, Vec<Problem>> {
@@ -128,6 +130,7 @@ pub(super) fn provision_rules(
             mapping,
             limits,
             window_seconds: seconds(safeguards.window_seconds),
+            approval_seconds: seconds(approval.expires_seconds),
             digest: ShortHash::of_json(to_app),
         }),
         _ => Err(problems),

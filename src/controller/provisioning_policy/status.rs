@@ -216,7 +216,11 @@ fn held_message(report: &ProvisionReport) -> Option<String> {
 }
 
 fn fill(status: &mut ProvisioningPolicyStatus, report: &ProvisionReport) {
-    status.plan = Some(ProvisionPlanStatus { digest: report.digest.map(|digest| digest.to_string()), counts: counts(report.plan) });
+    status.plan = Some(ProvisionPlanStatus {
+        digest: report.digest.map(|digest| digest.to_string()),
+        expires: report.expires.map(|expires| Time(whole_seconds(expires))),
+        counts: counts(report.plan),
+    });
     status.applied = Some(counts(report.applied));
     status.held = report
         .held

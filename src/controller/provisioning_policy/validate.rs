@@ -47,7 +47,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, found: &Found) -> Result<Valid, O
         Effective::NotReady { name } => (None, Some(name.clone())),
     };
     let mut problems = import_policy(spec, &found.key, false).err().unwrap_or_default();
-    let rules = match spec.to_app.as_ref().map(|to_app| provision_rules(to_app, &spec.safeguards, &found.key, mapping)) {
+    let rules = match spec.to_app.as_ref().map(|to_app| provision_rules(to_app, &spec.safeguards, &spec.approval, &found.key, mapping)) {
         Some(Ok(rules)) => Some(rules),
         Some(Err(wrong)) => {
             problems.extend(wrong);

@@ -37,6 +37,8 @@ pub struct ImportRules {
     pub limits: ImportLimits,
     /// The rolling window of the limits, in seconds.
     pub window_seconds: u32,
+    /// `approval.expiresSeconds`: how long a held plan can be approved.
+    pub approval_seconds: u32,
 }
 
 /// Who confirms a proposal (MT-7); `true` = automatic.

@@ -30,6 +30,7 @@ pub(super) fn rules() -> ImportRules {
         missing_full_imports: 2,
         limits: ImportLimits { max_unassigned_percent: 20, min_population: 100, max_unassigned: None },
         window_seconds: 86_400,
+        approval_seconds: 86_400,
     }
 }
 

@@ -123,6 +123,7 @@ mod tests {
                 max_created: None,
             },
             window_seconds: 86_400,
+            approval_seconds: 86_400,
             digest: ShortHash([1; 16]),
         }
     }

@@ -53,6 +53,8 @@ pub struct ProvisionRules {
     pub limits: ProvisionLimits,
     /// The rolling window of the limits, in seconds.
     pub window_seconds: u32,
+    /// `approval.expiresSeconds`: how long a held plan can be approved.
+    pub approval_seconds: u32,
     /// The hash of everything above that decides about values: part of each action's inputs.
     pub digest: ShortHash,
 }

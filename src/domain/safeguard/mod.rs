@@ -38,6 +38,8 @@ pub enum Verdict {
     Pass,
     /// Over the limit.
     Tripped,
+    /// Over the limit, and approved all the same (SG-11).
+    Approved,
     /// The plan never got as far as this rule.
     NotEvaluated,
 }
@@ -140,6 +142,16 @@ pub fn provisioning(figures: RemovalFigures, updates: u64, creates: u64, limits:
 /// Has any rule tripped?
 pub fn tripped(results: &[RuleResult]) -> bool {
     results.iter().any(|result| result.verdict == Verdict::Tripped)
+}
+
+/// Those rules that have tripped and that an approval lifts: SG-7 is never lifted.
+pub fn approve(results: &mut [RuleResult], lifts: impl Fn(Rule) -> bool) {
+    for result in results {
+        let may_be_lifted = !matches!(result.rule, Rule::EmptySource | Rule::IncompleteListing);
+        if result.verdict == Verdict::Tripped && may_be_lifted && lifts(result.rule) {
+            result.verdict = Verdict::Approved;
+        }
+    }
 }
 
 /// Has this rule tripped?

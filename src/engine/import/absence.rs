@@ -21,7 +21,7 @@ use crate::{
 const BATCH: u32 = 5000;
 
 /// What a GET says of a record that the listing does not have.
-enum Proof {
+pub(super) enum Proof {
     Gone(ImportAction),
     /// It is there, inactive: an app that does not list inactive records.
     Inactive(ImportAction),
@@ -94,7 +94,7 @@ impl ImportJob {
         }
     }
 
-    async fn prove_one(&self, known: &KnownAccount) -> Proof {
+    pub(super) async fn prove_one(&self, known: &KnownAccount) -> Proof {
         if self.stop.cause().is_some() {
             return Proof::Unknown;
         }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// How many actions go into one transaction: some 100 ms, so that no other app's journal waits long.
-const BATCH: u32 = 2000;
+pub(super) const BATCH: u32 = 2000;
 
 impl ImportJob {
     /// Applies the plan until it is done or the run has to stop; gives the cause if something is left.

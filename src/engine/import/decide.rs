@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How many records are decided at once.
-const BATCH: u32 = 1000;
+pub(super) const BATCH: u32 = 1000;
 
 /// A plan in the making.
 #[derive(Default)]
@@ -24,6 +24,12 @@ pub(super) struct Planning {
     counts: ImportCounts,
     digest: DigestBuilder,
     rows: u64,
+}
+
+/// What more than one record of a listing has.
+pub(super) struct Twice {
+    user_names: HashSet<String>,
+    emails: HashSet<String>,
 }
 
 impl Planning {
@@ -48,31 +54,16 @@ impl Planning {
 
 impl ImportJob {
     pub(super) async fn decide(&self, claim: &Claim) -> Result<Planning, Early> {
-        let user_names_twice = self.store.staged_duplicates(claim, PersonKey::UserName).await?;
-        let emails_twice = match self.rules.matching.email {
-            true => self.store.staged_duplicates(claim, PersonKey::Email).await?,
-            false => HashSet::new(),
-        };
+        let twice = self.twice(claim).await?;
         let mut planning = Planning::default();
         let mut after: Option<AppId> = None;
         loop {
             let rows = self.store.staged_page(claim, after.as_ref(), BATCH).await?;
             let Some(last) = rows.last() else { return Ok(planning) };
             after = Some(last.staged.app_id.clone());
-            let by_user_name = self.people(claim, PersonKey::UserName, &rows, |mapped| mapped.profile.user_name()).await?;
-            let by_email = match self.rules.matching.email {
-                true => self.people(claim, PersonKey::Email, &rows, |mapped| mapped.profile.email()).await?,
-                false => vec![Vec::new(); rows.len()],
-            };
             let mut actions = Vec::with_capacity(rows.len());
-            for (index, row) in rows.iter().enumerate() {
-                let evidence = Evidence {
-                    row,
-                    candidates: Candidates { by_user_name: &by_user_name[index], by_email: &by_email[index] },
-                    user_name_twice: is_twice(row, &user_names_twice, |mapped| mapped.profile.user_name()),
-                    email_twice: is_twice(row, &emails_twice, |mapped| mapped.profile.email()),
-                };
-                match import_decision::decide(evidence, &self.rules) {
+            for (row, decision) in rows.iter().zip(self.decide_page(claim, &rows, &twice).await?) {
+                match decision {
                     Some(action) => {
                         let quiet = row.known.is_some() && !action.changes_directory() && action.counts() == ImportCounts::default();
                         planning.counts.unchanged += u64::from(quiet);
@@ -84,6 +75,35 @@ impl ImportJob {
             self.store.plan_import(claim, &actions).await?;
             planning.add(&actions);
         }
+    }
+
+    pub(super) async fn twice(&self, claim: &Claim) -> Result<Twice, Early> {
+        Ok(Twice {
+            user_names: self.store.staged_duplicates(claim, PersonKey::UserName).await?,
+            emails: match self.rules.matching.email {
+                true => self.store.staged_duplicates(claim, PersonKey::Email).await?,
+                false => HashSet::new(),
+            },
+        })
+    }
+
+    /// What becomes of each row; `None`: nothing.
+    pub(super) async fn decide_page(&self, claim: &Claim, rows: &[StagedRow], twice: &Twice) -> Result<Vec<Option<ImportAction>>, Early> {
+        let by_user_name = self.people(claim, PersonKey::UserName, rows, |mapped| mapped.profile.user_name()).await?;
+        let by_email = match self.rules.matching.email {
+            true => self.people(claim, PersonKey::Email, rows, |mapped| mapped.profile.email()).await?,
+            false => vec![Vec::new(); rows.len()],
+        };
+        let decide = |(index, row): (usize, &StagedRow)| {
+            let evidence = Evidence {
+                row,
+                candidates: Candidates { by_user_name: &by_user_name[index], by_email: &by_email[index] },
+                user_name_twice: is_twice(row, &twice.user_names, |mapped| mapped.profile.user_name()),
+                email_twice: is_twice(row, &twice.emails, |mapped| mapped.profile.email()),
+            };
+            import_decision::decide(evidence, &self.rules)
+        };
+        Ok(rows.iter().enumerate().map(decide).collect())
     }
 
     /// People under the key of each row; a row without that attribute has none.

@@ -9,20 +9,23 @@ use crate::{
     clock::SharedClock,
     connector::{AppError, Connector},
     domain::{
+        approval::{Hold, HoldFigures, HoldState},
         counts::ImportCounts,
         hash::{Digest, ShortHash},
         import_decision::ImportRules,
         mapping::{Expression, Mapping},
         report::{ImportEnd, ImportReport, Snapshot, StopCause},
-        safeguard::{self, RuleResult},
+        safeguard::{self, RuleResult, Verdict},
     },
-    store::{Claim, Direction, Store},
+    store::{Claim, Direction, Store, StoreError},
 };
 
 mod absence;
 mod apply;
 mod decide;
 mod observe;
+mod recheck;
+mod released;
 
 /// Everything an import needs.
 #[derive(Clone)]
@@ -81,6 +84,9 @@ impl ImportJob {
             Err(Early::Error(error)) => return Err(error),
         };
         report.finished = self.clock.now();
+        if report.end == ImportEnd::Held {
+            self.hold(&claim, &mut report).await?;
+        }
         if let ImportEnd::Stopped { by: by @ (StopCause::Shutdown | StopCause::Changed) } = report.end {
             // Not over: the same run is taken up again by the next process, or under the new spec.
             return Err(RunError::Stopped(by));
@@ -140,6 +146,21 @@ impl ImportJob {
         Ok(safeguard::import(figures, snapshot.records, &self.rules.limits))
     }
 
+    /// SG-9: the plan is kept as it is until somebody decides on it, or a newer one takes its place.
+    async fn hold(&self, claim: &Claim, report: &mut ImportReport) -> Result<(), StoreError> {
+        let Some(digest) = report.digest else { return Ok(()) };
+        let seconds = SignedDuration::from_secs(i64::from(self.rules.approval_seconds));
+        let expires = report.finished.saturating_add(seconds).unwrap_or(jiff::Timestamp::MAX);
+        let rules = report.safeguards.iter().filter(|result| result.verdict == Verdict::Tripped).copied().collect();
+        let figures = HoldFigures { classes: Vec::new(), rules };
+        let state = self.store.hold(claim, &Hold { digest, expires, terms: self.decided_under(), figures }).await?;
+        report.expires = Some(expires);
+        if state == HoldState::Rejected {
+            report.end = ImportEnd::Rejected;
+        }
+        Ok(())
+    }
+
     /// What the hash of a record is remembered together with: an unchanged record counts only under the same mapping and
     /// policy.
     fn decided_under(&self) -> ShortHash {
@@ -166,6 +187,7 @@ impl ImportJob {
             plan: ImportCounts::default(),
             applied: ImportCounts::default(),
             safeguards: Vec::new(),
+            expires: None,
             finished: self.clock.now(),
         }
     }

@@ -208,6 +208,7 @@ impl ProvisionJob {
             failed: 0,
             undecided: 0,
             safeguards: Vec::new(),
+            expires: None,
             next_attempt: None,
             finished: self.clock.now(),
         }

@@ -18,6 +18,7 @@ use crate::domain::{
 
 pub(crate) mod apply;
 pub(crate) mod decide;
+pub(crate) mod held;
 pub(crate) mod journal;
 pub(crate) mod provision;
 pub(crate) mod runs;
@@ -70,6 +71,12 @@ macro_rules! contract_tests {
                 an_absent_record_ends_its_link_and_a_return_revives_it,
                 a_rehired_person_gets_the_new_account,
                 candidates_come_and_go;
+            held: sg9_a_held_plan_stays_as_it_is_until_a_newer_one_comes,
+                sg11_a_decision_counts_once_and_is_recorded_once,
+                sg11_a_late_decision_ends_the_import,
+                sg11_a_rejected_digest_is_not_asked_for_again,
+                sg11_an_approved_import_goes_on_where_it_was,
+                sg11_exactly_the_approved_actions_are_released;
             provision: people_come_in_order_with_links_and_failures,
                 a_plan_is_replaced_by_person_and_read_by_class,
                 deactivations_are_counted_as_sets,
@@ -194,6 +201,7 @@ pub(super) fn import_report(applied: ImportCounts, second: i64) -> ImportReport 
         plan: applied,
         applied,
         safeguards: Vec::new(),
+        expires: None,
         finished: at(second),
     }
 }
@@ -208,6 +216,7 @@ pub(super) fn pass_report(second: i64) -> ProvisionReport {
         failed: 0,
         undecided: 0,
         safeguards: Vec::new(),
+        expires: None,
         next_attempt: None,
         finished: at(second),
     }

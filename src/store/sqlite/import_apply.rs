@@ -205,6 +205,17 @@ pub(super) const STATEMENTS: [&str; 15] = [
     COUNT,
 ];
 
+/// What is applied next of a plan.
+pub(super) struct Step<'a> {
+    pub claim: &'a Claim,
+    pub after: Option<&'a AppId>,
+    pub limit: u32,
+    pub decided_under: ShortHash,
+    pub now: Timestamp,
+    /// Is the plan approved? Its removals are no part of the window (SG-2).
+    pub approved: bool,
+}
+
 /// A range of a plan, and what its statements are bound to.
 struct Range<'a> {
     claim: &'a Claim,
@@ -213,6 +224,7 @@ struct Range<'a> {
     last: &'a str,
     decided_under: ShortHash,
     now: Timestamp,
+    approved: bool,
 }
 
 impl SqliteStore {
@@ -225,13 +237,22 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<Option<(ImportCounts, AppId)>> {
         let (mut write, scope) = self.write_as(claim).await?;
-        let after = rows::start(after);
-        let Some(last) = end_of_range(&mut write, claim, after, limit).await? else { return Ok(None) };
-        let range = Range { claim, scope, after, last: &last, decided_under, now };
-        range.refuse(&mut write).await?;
-        range.apply(&mut write).await?;
-        let counts = range.count(&mut write).await?;
+        let applied = Step { claim, after, limit, decided_under, now, approved: false }.apply(&mut write, scope).await?;
         write.commit().await?;
+        Ok(applied)
+    }
+}
+
+impl Step<'_> {
+    /// What was applied and the last app id; `None` when there is nothing left.
+    pub async fn apply(&self, write: &mut Write, scope: Scope) -> Result<Option<(ImportCounts, AppId)>> {
+        let Self { claim, after, limit, decided_under, now, approved } = *self;
+        let after = rows::start(after);
+        let Some(last) = end_of_range(write, claim, after, limit).await? else { return Ok(None) };
+        let range = Range { claim, scope, after, last: &last, decided_under, now, approved };
+        range.refuse(write).await?;
+        range.apply(write).await?;
+        let counts = range.count(write).await?;
         Ok(Some((counts, AppId::new(last))))
     }
 }
@@ -259,8 +280,11 @@ impl Range<'_> {
             self.run(write, statement).await?;
         }
         changed += self.run(write, CREATE_LINKS).await?;
-        for statement in [SEE_ACCOUNTS, SEE_REFUSED, MISS_ACCOUNTS, PUT_CANDIDATES, REMOVE_CANDIDATES, NOTE_REMOVALS] {
+        for statement in [SEE_ACCOUNTS, SEE_REFUSED, MISS_ACCOUNTS, PUT_CANDIDATES, REMOVE_CANDIDATES] {
             self.run(write, statement).await?;
+        }
+        if !self.approved {
+            self.run(write, NOTE_REMOVALS).await?;
         }
         if changed > 0 {
             runs::raise_revision(write, self.scope).await?;

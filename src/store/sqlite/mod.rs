@@ -5,6 +5,7 @@
 //! - `revision`: how far the store has come
 //! - `staging`, `sorted`, `people`, `import_plan`, `import_apply`: imports
 //! - `provision`, `provision_plan`, `observed`: provisioning
+//! - `held`, `released`: plans that a limit holds, and approved ones
 //! - `journal`, `settle`: intents and what their results mean
 //!
 //! Writes are short transactions, one after the other: large sets are written in ranges, so that the journal of one app
@@ -17,12 +18,13 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use self::{connect::Connections, journal::Journal};
-use super::{AccountCounts, Claim, Direction, Intent, IntentResult, PersonKey, Result, Store, StoredRun};
+use super::{AccountCounts, Claim, Direction, Intent, IntentResult, PersonKey, Released, Result, Ruling, Store, StoredRun};
 use crate::domain::{
     account::{KnownRecords, Record},
+    approval::{Answer, DecisionRecord, Hold, HoldState, StoredHold},
     counts::{ImportCounts, ProvisionCounts},
     hash::ShortHash,
-    id::{AppId, IntegrationKey, IntentId, Organisation, PersonId},
+    id::{AppId, IntegrationKey, IntentId, Organisation, PersonId, RunId},
     import_plan::{ImportAction, KnownAccount, StagedRecord, StagedRow},
     link::Link,
     matching::PersonHit,
@@ -36,6 +38,7 @@ mod bulk;
 mod connect;
 #[cfg(test)]
 mod down;
+mod held;
 mod import_apply;
 mod import_plan;
 mod journal;
@@ -44,6 +47,7 @@ mod people;
 mod provision;
 mod provision_plan;
 mod purge;
+mod released;
 mod revision;
 mod rows;
 mod runs;
@@ -201,6 +205,73 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<(ImportCounts, AppId)>> {
         self.apply_import_plan(claim, after, limit, decided_under, now).await
+    }
+
+    async fn hold(&self, claim: &Claim, hold: &Hold) -> Result<HoldState> {
+        self.store_hold(claim, hold).await
+    }
+
+    async fn held(&self, integration: &IntegrationKey, direction: Direction, object: &str) -> Result<Option<StoredHold>> {
+        self.find_hold(integration, direction, object).await
+    }
+
+    async fn decide(
+        &self,
+        integration: &IntegrationKey,
+        direction: Direction,
+        decision: &DecisionRecord,
+        now: Timestamp,
+    ) -> Result<Ruling> {
+        self.record_decision(integration, direction, decision, now).await
+    }
+
+    async fn answer_to(&self, approval: &str) -> Result<Option<Answer>> {
+        self.find_answer(approval).await
+    }
+
+    async fn end_hold(&self, claim: &Claim, run: RunId, state: HoldState) -> Result<()> {
+        self.store_hold_state(claim, run, state).await
+    }
+
+    async fn expire_import(&self, integration: &IntegrationKey, object: &str, now: Timestamp) -> Result<()> {
+        self.store_expiry(integration, object, now).await
+    }
+
+    async fn released_import(&self, integration: &IntegrationKey) -> Result<Option<String>> {
+        self.find_released_import(integration).await
+    }
+
+    async fn resume_import(&self, integration: &IntegrationKey, object: &str) -> Result<Option<Released>> {
+        self.claim_released_import(integration, object).await
+    }
+
+    async fn refuse_import(&self, claim: &Claim, app_ids: &[AppId]) -> Result<()> {
+        self.refuse_import_actions(claim, app_ids).await
+    }
+
+    async fn apply_released_import(
+        &self,
+        claim: &Claim,
+        after: Option<&AppId>,
+        limit: u32,
+        decided_under: ShortHash,
+        now: Timestamp,
+    ) -> Result<Option<(ImportCounts, AppId)>> {
+        self.apply_released_import_plan(claim, after, limit, decided_under, now).await
+    }
+
+    async fn release(&self, claim: &Claim, approved: RunId, classes: &[ActionClass]) -> Result<()> {
+        self.release_actions(claim, approved, classes).await
+    }
+
+    async fn released_actions(
+        &self,
+        claim: &Claim,
+        class: ActionClass,
+        after: Option<PersonId>,
+        limit: u32,
+    ) -> Result<Vec<(PersonId, ProvisionAction)>> {
+        self.read_released_actions(claim, class, after, limit).await
     }
 
     async fn people(&self, organisation: &Organisation, ids: &[PersonId]) -> Result<Vec<Person>> {

@@ -6,22 +6,49 @@ use crate::store::{Claim, Result};
 /// How many rows are deleted at a time: some 10 ms.
 const ROWS: i64 = 2_000;
 
-// Everything of every run of ?1 (integration) and ?2 (direction). A newer claim makes all of it worthless.
+/// What a held or an approved plan needs stays (SG-10); `r` is the run.
+macro_rules! is_not_frozen {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM held_plan h WHERE h.run = r.id AND h.state IN ('Held', 'Approved'))"
+    };
+}
+
+// Everything else of every run of ?1 (integration) and ?2 (direction). A newer claim makes all of it worthless.
 const OLD_LISTINGS: [&str; 3] = [
-    "DELETE FROM staging WHERE id IN (SELECT s.id FROM run r CROSS JOIN staging s ON s.id >= r.id << 32 AND s.id < (r.id + 1) << 32
-        WHERE r.integration = ?1 AND r.direction = ?2 LIMIT ?3)",
-    "DELETE FROM observed WHERE id IN (SELECT s.id FROM run r CROSS JOIN observed s ON s.id >= r.id << 32 AND s.id < (r.id + 1) << 32
-        WHERE r.integration = ?1 AND r.direction = ?2 LIMIT ?3)",
-    "WITH old AS (SELECT r.id FROM run r WHERE r.integration = ?1 AND r.direction = ?2
+    concat!(
+        "DELETE FROM staging WHERE id IN (SELECT s.id FROM run r CROSS JOIN staging s ON s.id >= r.id << 32 AND s.id < (r.id + 1) << 32
+        WHERE r.integration = ?1 AND r.direction = ?2 AND ",
+        is_not_frozen!(),
+        " LIMIT ?3)"
+    ),
+    concat!(
+        "DELETE FROM observed WHERE id IN (SELECT s.id FROM run r CROSS JOIN observed s ON s.id >= r.id << 32 AND s.id < (r.id + 1) << 32
+        WHERE r.integration = ?1 AND r.direction = ?2 AND ",
+        is_not_frozen!(),
+        " LIMIT ?3)"
+    ),
+    concat!(
+        "WITH old AS (SELECT r.id FROM run r WHERE r.integration = ?1 AND r.direction = ?2 AND ",
+        is_not_frozen!(),
+        "
         AND EXISTS (SELECT 1 FROM sorted_key s WHERE s.run = r.id) LIMIT 1)
     DELETE FROM sorted_key WHERE run = (SELECT id FROM old) AND key <= (
-        SELECT max(key) FROM (SELECT s.key FROM sorted_key s WHERE s.run = (SELECT id FROM old) ORDER BY s.key LIMIT ?3))",
+        SELECT max(key) FROM (SELECT s.key FROM sorted_key s WHERE s.run = (SELECT id FROM old) ORDER BY s.key LIMIT ?3))"
+    ),
 ];
 const OLD_PLANS: [&str; 2] = [
-    "DELETE FROM import_action WHERE id IN (SELECT a.id FROM run r CROSS JOIN import_action a ON a.run = r.id
-        WHERE r.integration = ?1 AND r.direction = ?2 LIMIT ?3)",
-    "DELETE FROM provision_action WHERE id IN (SELECT a.id FROM run r CROSS JOIN provision_action a ON a.run = r.id
-        WHERE r.integration = ?1 AND r.direction = ?2 LIMIT ?3)",
+    concat!(
+        "DELETE FROM import_action WHERE id IN (SELECT a.id FROM run r CROSS JOIN import_action a ON a.run = r.id
+        WHERE r.integration = ?1 AND r.direction = ?2 AND ",
+        is_not_frozen!(),
+        " LIMIT ?3)"
+    ),
+    concat!(
+        "DELETE FROM provision_action WHERE id IN (SELECT a.id FROM run r CROSS JOIN provision_action a ON a.run = r.id
+        WHERE r.integration = ?1 AND r.direction = ?2 AND ",
+        is_not_frozen!(),
+        " LIMIT ?3)"
+    ),
 ];
 
 impl SqliteStore {

@@ -53,6 +53,8 @@ impl SqliteStore {
             Some(run) => run,
             None => new_run(&mut write, scope, direction, object, now).await?,
         };
+        // What it was about to hold when it was interrupted is planned anew.
+        sqlx::query("DELETE FROM held_plan WHERE run = ?1").bind(run.0).execute(&mut *write).await?;
         write.commit().await?;
         let claim = Claim { run, integration: integration.clone(), direction, epoch };
         self.purge_listings(&claim).await?;
@@ -87,15 +89,18 @@ impl SqliteStore {
     }
 
     pub(super) async fn store_import_report(&self, claim: &Claim, report: &ImportReport) -> Result<()> {
-        // SG-9: a newer plan takes the place of those that are held.
+        // SG-9: a newer plan takes the place of those that are held. One that is being applied has been stopped by then.
         const SUPERSEDE: &str = "UPDATE run SET report = json_set(report, '$.end', json(?4))
-            WHERE integration = ?1 AND direction = ?2 AND id < ?3 AND report ->> '$.end' IN ('Held', 'StoreReplaced')";
+            WHERE integration = ?1 AND direction = ?2 AND id < ?3 AND report ->> '$.end' IN ('Held', 'Approved', 'StoreReplaced')";
+        const DROP_HELD: &str = "DELETE FROM held_plan WHERE integration = ?1 AND direction = ?2 AND run < ?3";
+        const END: &str = "UPDATE held_plan SET state = 'Done' WHERE run = ?1 AND state = 'Approved'";
         let (mut write, scope) = self.write_as(claim).await?;
         sqlx::query("UPDATE run SET report = ?1 WHERE id = ?2")
             .bind(rows::to_json(report, "run.report")?)
             .bind(claim.run.0)
             .execute(&mut *write)
             .await?;
+        sqlx::query(END).bind(claim.run.0).execute(&mut *write).await?;
         if report.digest.is_some() {
             let end = ImportEnd::Stopped { by: StopCause::Superseded };
             sqlx::query(SUPERSEDE)
@@ -105,6 +110,7 @@ impl SqliteStore {
                 .bind(rows::to_json(&end, "run.report")?)
                 .execute(&mut *write)
                 .await?;
+            sqlx::query(DROP_HELD).bind(scope.integration).bind(claim.direction.as_str()).bind(claim.run.0).execute(&mut *write).await?;
         }
         write.commit().await?;
         self.drop_listing(claim).await
@@ -128,7 +134,8 @@ impl SqliteStore {
     pub(super) async fn store_pass_report(&self, claim: &Claim, report: &ProvisionReport, inputs: ShortHash) -> Result<()> {
         // Passes come by the hour and only the last one is asked for.
         const DROP_OLDER: &str = "DELETE FROM run WHERE integration = ?1 AND direction = ?2 AND id < ?3
-            AND object = (SELECT object FROM run WHERE id = ?3)";
+            AND object = (SELECT object FROM run WHERE id = ?3)
+            AND id NOT IN (SELECT run FROM held_plan WHERE integration = ?1 AND direction = ?2)";
         let (mut write, scope) = self.write_as(claim).await?;
         sqlx::query("UPDATE run SET report = ?1, inputs = ?2 WHERE id = ?3")
             .bind(rows::to_json(report, "run.report")?)

@@ -40,6 +40,7 @@ fn report(end: ProvisionEnd, people: u64) -> ProvisionReport {
         failed: people,
         undecided: people,
         safeguards,
+        expires: None,
         next_attempt: Some(testing::now()),
         finished: testing::now(),
     }
@@ -90,7 +91,9 @@ fn d3_a_spec_that_is_wrong_in_every_place_is_a_small_status() {
     let spec = serde_json::json!({"integrationRef": {"name": "chat"}, "toApp": {"assignments": assignments}});
     let policy = policy(&spec);
     let to_app = policy.spec.to_app.as_ref().unwrap();
-    let problems = rules::provision_rules(to_app, &policy.spec.safeguards, &IntegrationKey::new("acme", "chat"), None).unwrap_err();
+    let problems =
+        rules::provision_rules(to_app, &policy.spec.safeguards, &policy.spec.approval, &IntegrationKey::new("acme", "chat"), None)
+            .unwrap_err();
     assert_eq!(problems.len(), 200);
     let message = crate::controller::texts::of_problems(&problems);
     assert!(message.contains("spec.toApp.assignments[0]"), "{message}");
