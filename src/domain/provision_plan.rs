@@ -4,14 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{
-    counts::ProvisionCounts,
-    hash::ShortHash,
-    id::AppId,
-    link::Link,
-    person::Person,
-    report::ActionClass,
-};
+use super::{counts::ProvisionCounts, hash::ShortHash, id::AppId, link::Link, person::Person, report::ActionClass};
 
 /// A person with everything that the decision about an account needs.
 #[derive(Clone, Debug, PartialEq)]

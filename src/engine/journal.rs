@@ -15,7 +15,7 @@ use crate::{
 const GROUP: usize = 500;
 /// How long a result waits for others. Nobody waits for it, and a commit costs the same for one as for a hundred; a crash
 /// leaves the results of this time to be found again by looking.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 
 /// Opens and closes the intents of one pass.
 pub struct IntentLog {
@@ -48,7 +48,6 @@ impl IntentLog {
     pub async fn close(&self, intent: IntentId, result: IntentResult) -> Result<()> {
         self.results.send((intent, result)).await.map_err(|_| StoreError::LostEpoch)
     }
-
 }
 
 impl Recording {

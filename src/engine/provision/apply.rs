@@ -9,7 +9,10 @@ use std::{
 };
 
 use jiff::SignedDuration;
-use tokio::{sync::mpsc, task::{JoinError, JoinSet}};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+};
 use tracing::Instrument as _;
 
 use super::{Early, Progress, ProvisionJob, decide, effect::Effect};
@@ -33,7 +36,7 @@ const FAILURES_IN_A_ROW: u32 = 10;
 
 /// Intents that are opened in one commit, in multiples of the requests under way at once. A crash leaves up to twice as many
 /// to be settled by looking.
-const AHEAD: usize = 4;
+const AHEAD: usize = 8;
 
 /// What stops all further writes of the pass.
 #[derive(Default)]
@@ -127,18 +130,14 @@ impl ProvisionJob {
 }
 
 impl Pass {
-    async fn apply_class(
-        self: &Arc<Self>,
-        class: ActionClass,
-        report: &mut ProvisionReport,
-        progress: &mut Progress,
-    ) -> Result<(), Early> {
-        let mut after: Option<PersonId> = None;
+    async fn apply_class(self: &Arc<Self>, class: ActionClass, report: &mut ProvisionReport, progress: &mut Progress) -> Result<(), Early> {
+        let read = async |after| self.job.store.provision_actions(&self.claim, Some(class), after, decide::BATCH).await;
+        let mut next = read(None).await?;
         loop {
-            let page = self.job.store.provision_actions(&self.claim, Some(class), after, decide::BATCH).await?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            after = Some(*last);
-            for outcome in self.apply_page(page, progress).await? {
+            let Some((last, _)) = next.last() else { return Ok(()) };
+            let after = Some(*last);
+            let (outcomes, following) = futures::join!(self.apply_page(next, progress), read(after));
+            for outcome in outcomes? {
                 match outcome {
                     Outcome::Applied(counts) => report.applied += counts,
                     Outcome::Failed(failure) => progress.failed_until(failure.next_attempt),
@@ -152,6 +151,7 @@ impl Pass {
             if self.is_over() {
                 return Ok(());
             }
+            next = following?;
         }
     }
 

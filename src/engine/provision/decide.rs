@@ -54,13 +54,14 @@ impl ProvisionJob {
     /// Writes the plan of the pass.
     pub(super) async fn decide(&self, claim: &Claim, progress: &mut Progress) -> Result<(), Early> {
         let mut needs = Needs::default();
-        let mut after: Option<PersonId> = None;
-        loop {
-            let rows = self.store.provision_page(&claim.integration, after, BATCH).await?;
-            let Some(last) = rows.last() else { break };
-            after = Some(last.person.id);
-            needs.people += rows.len() as u64;
-            self.decide_page(claim, rows, &mut needs, progress).await?;
+        let read = async |after| self.store.provision_page(&claim.integration, after, BATCH).await;
+        let mut next = read(None).await?;
+        while let Some(last) = next.last() {
+            let after = Some(last.person.id);
+            needs.people += next.len() as u64;
+            let (following, decided) = futures::join!(read(after), self.decide_page(claim, next, &mut needs, progress));
+            decided?;
+            next = following?;
             if let Some(by) = self.stop.cause() {
                 return Err(Early::Stopped(by));
             }

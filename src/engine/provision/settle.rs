@@ -5,13 +5,7 @@ use std::collections::HashSet;
 use super::{Early, ProvisionJob, lookup::Lookups};
 use crate::{
     connector::AppError,
-    domain::{
-        account::Record,
-        id::PersonId,
-        link::Link,
-        provision_decision,
-        provision_plan::ProvisionAction,
-    },
+    domain::{account::Record, id::PersonId, link::Link, provision_decision, provision_plan::ProvisionAction},
     store::{Claim, IntentResult},
 };
 

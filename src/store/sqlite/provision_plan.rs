@@ -75,11 +75,8 @@ impl SqliteStore {
         const OF: &str = "SELECT a.person, a.action FROM json_each(?2) k
             CROSS JOIN provision_action a ON a.run = ?1 AND a.person = unhex(k.value)";
         let ids: Vec<String> = people.iter().map(|person| hex::encode(person.as_bytes())).collect();
-        let found: Vec<(Vec<u8>, String)> = sqlx::query_as(OF)
-            .bind(claim.run.0)
-            .bind(rows::to_json(&ids, "people")?)
-            .fetch_all(&self.connections.readers)
-            .await?;
+        let found: Vec<(Vec<u8>, String)> =
+            sqlx::query_as(OF).bind(claim.run.0).bind(rows::to_json(&ids, "people")?).fetch_all(&self.connections.readers).await?;
         found.into_iter().map(|(person, text)| read_action(&(rows::person_id(&person)?, text))).collect()
     }
 
