@@ -45,6 +45,7 @@ pub(crate) fn import_policy(
         matching: matching(to_directory),
         confirmation: Confirmation {
             exact_automatic: to_directory.confirmation.exact_matches == Confirm::Automatic,
+            partial_automatic: false,
             new_automatic: to_directory.confirmation.new_users == Confirm::Automatic,
             activate_new: to_directory.confirmation.activate_new_users,
         },
@@ -67,7 +68,9 @@ fn matching(to_directory: &ToDirectory) -> MatchingRules {
         // Nothing chosen means by username (MT-2).
         user_name: exact.username || !exact.email,
         email: exact.email,
+        attribute: None,
         case_sensitive: to_directory.matching.case_sensitive,
+        partial: false,
     }
 }
 

@@ -21,8 +21,11 @@ use crate::{
 
 mod absence;
 mod apply;
+mod candidates;
 mod decide;
 mod observe;
+
+pub use candidates::decide_candidates;
 
 /// Everything an import needs.
 #[derive(Clone)]

@@ -33,7 +33,7 @@ impl SqliteStore {
     }
 
     /// On the connection whose commits are on the disk: a status must not remember what a machine that dies forgets.
-    async fn durable_write(&self) -> Result<Write> {
+    pub(super) async fn durable_write(&self) -> Result<Write> {
         Write::begin(self.gate.clone().lock_owned().await, &self.connections.journal).await
     }
 
