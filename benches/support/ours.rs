@@ -85,8 +85,8 @@ pub async fn import(place: &Place) -> Result<u64> {
 fn import_rules() -> ImportRules {
     ImportRules {
         integration: IntegrationKey::new(ORGANISATION, SOURCE),
-        matching: MatchingRules { user_name: true, email: false, case_sensitive: false },
-        confirmation: Confirmation { exact_automatic: true, new_automatic: true, activate_new: true },
+        matching: MatchingRules { user_name: true, case_sensitive: false, ..MatchingRules::default() },
+        confirmation: Confirmation { exact_automatic: true, partial_automatic: false, new_automatic: true, activate_new: true },
         sourcing: Some(Sourcing::default()),
         push_null_values: false,
         missing_full_imports: 2,

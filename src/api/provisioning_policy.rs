@@ -179,17 +179,26 @@ pub struct ToDirectory {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Matching {
-    /// What must be equal. All that are true must hold for one and the same person; none true means the username.
+    /// What must be equal. All that are true must hold for one and the same person, or the one attribute; nothing chosen means
+    /// the username.
     #[serde(default = "by_username")]
+    #[x_kube(
+        validation = Rule::new("!has(self.attribute) || !(self.username || self.email)")
+            .message("exact.attribute excludes username and email: name an attribute alone, or choose username, email or both")
+    )]
     pub exact: ExactMatch,
     /// True compares exactly, false without regard to case.
     #[serde(default = "case_sensitive")]
     pub case_sensitive: bool,
+    /// True: where nothing is exact, a person is proposed whose given and family name are equal and whose username and e-mail
+    /// address are not.
+    #[serde(default)]
+    pub allow_partial_matches: bool,
 }
 
 impl Default for Matching {
     fn default() -> Self {
-        Self { exact: by_username(), case_sensitive: case_sensitive() }
+        Self { exact: by_username(), case_sensitive: case_sensitive(), allow_partial_matches: false }
     }
 }
 
@@ -203,6 +212,11 @@ pub struct ExactMatch {
     /// The e-mail address.
     #[serde(default)]
     pub email: bool,
+    /// This directory attribute, which is mapped from the app, instead of username and e-mail address. No value and an empty
+    /// one match nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub attribute: Option<String>,
 }
 
 /// Who confirms what an import proposes.
@@ -212,10 +226,14 @@ pub struct Confirmation {
     /// A record that matches one person exactly: `Automatic` links it, `Manual` lets it wait.
     #[serde(default)]
     pub exact_matches: Confirm,
+    /// A record that matches one person partly: `Automatic` links it, `Manual` lets it wait. Several people, or several records
+    /// for one person, wait in any case.
+    #[serde(default)]
+    pub partial_matches: Confirm,
     /// A record that matches nobody: `Automatic` creates a person, `Manual` lets it wait.
     #[serde(default)]
     pub new_users: Confirm,
-    /// True: a confirmed new person is Active. False: the person is Staged and gets no accounts yet.
+    /// True: a confirmed new person is Active. False: the person is Staged, gets no accounts yet and waits for being activated.
     #[serde(default)]
     pub activate_new_users: bool,
 }
@@ -383,7 +401,7 @@ fn expires_seconds() -> i32 {
 }
 
 fn by_username() -> ExactMatch {
-    ExactMatch { username: true, email: false }
+    ExactMatch { username: true, ..ExactMatch::default() }
 }
 
 fn case_sensitive() -> bool {
@@ -412,6 +430,8 @@ mod tests {
     #[test]
     fn naming_one_criterion_does_not_add_the_other() {
         let matching: Matching = serde_json::from_value(serde_json::json!({"exact": {"email": true}})).unwrap();
-        assert_eq!(matching.exact, ExactMatch { username: false, email: true });
+        assert_eq!(matching.exact, ExactMatch { email: true, ..ExactMatch::default() });
+        let matching: Matching = serde_json::from_value(serde_json::json!({"exact": {"attribute": "employeeNumber"}})).unwrap();
+        assert!(!matching.exact.username && !matching.exact.email && !matching.allow_partial_matches);
     }
 }

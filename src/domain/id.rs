@@ -67,55 +67,67 @@ impl fmt::Display for IntegrationKey {
     }
 }
 
-/// A person of the directory. Its text, `p-` and a UUID, is also the `externalId` of the person's accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PersonId(Uuid);
+macro_rules! derived_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $namespace:literal, $(#[$derive:meta])*) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
 
-/// The UUID namespace under which person ids are derived (SC-5).
-const PERSON_NAMESPACE: Uuid = Uuid::from_u128(0x6a6f_696e_6572_795f_7065_7273_6f6e_5f31);
+        impl $name {
+            $(#[$derive])*
+            pub fn derive(integration: &IntegrationKey, app_id: &AppId) -> Self {
+                // A NUL cannot occur in a namespace or an object's name, so two different triples never give one text.
+                let name = format!("{}\0{}\0{}", integration.organisation, integration.name, app_id);
+                Self(Uuid::new_v5(&Uuid::from_u128($namespace), name.as_bytes()))
+            }
 
-impl PersonId {
+            #[doc = concat!("Reads `", $prefix, "<uuid>`; `None` for anything else.")]
+            pub fn parse(text: &str) -> Option<Self> {
+                text.strip_prefix($prefix).and_then(|uuid| Uuid::try_parse(uuid).ok()).map(Self)
+            }
+
+            /// The 16 bytes, as the store keeps them.
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+
+            /// The id of these 16 bytes.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::parse(&text).ok_or_else(|| serde::de::Error::custom(concat!("the id reads ", $prefix, "<uuid>")))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0.as_hyphenated())
+            }
+        }
+    };
+}
+
+derived_id! {
+    /// A person of the directory. Its text, `p-` and a UUID, is also the `externalId` of the person's accounts.
+    PersonId, "p-", 0x6a6f_696e_6572_795f_7065_7273_6f6e_5f31,
     /// The id of the person that a record of `app_id` in `integration` creates. Derived, not drawn, so that a store that
     /// was lost and rebuilt finds its accounts again (SC-5).
-    pub fn derive(integration: &IntegrationKey, app_id: &AppId) -> Self {
-        // A NUL cannot occur in a namespace or an object's name, so two different triples never give one text.
-        let name = format!("{}\0{}\0{}", integration.organisation, integration.name, app_id);
-        Self(Uuid::new_v5(&PERSON_NAMESPACE, name.as_bytes()))
-    }
-
-    /// Reads `p-<uuid>`; `None` for anything else.
-    pub fn parse(text: &str) -> Option<Self> {
-        text.strip_prefix("p-").and_then(|uuid| Uuid::try_parse(uuid).ok()).map(Self)
-    }
-
-    /// The 16 bytes, as the store keeps them.
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-
-    /// The id of these 16 bytes.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
 }
-
-impl Serialize for PersonId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for PersonId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("a person id reads p-<uuid>"))
-    }
-}
-
-impl fmt::Display for PersonId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "p-{}", self.0.as_hyphenated())
-    }
+derived_id! {
+    /// A record in the queue of candidates, as approvals and lists name it: `c-` and a UUID.
+    CandidateId, "c-", 0x6a6f_696e_6572_795f_6361_6e64_6964_6174,
+    /// The id of a record. Derived, so that it stays the same through imports and a rebuilt store.
 }
 
 /// The fence of a run: taken when the run claims its integration, carried by each of its writes (RU-4).
@@ -143,5 +155,9 @@ mod tests {
         assert_ne!(id, PersonId::derive(&hr, &AppId::new("43")));
         assert_eq!(PersonId::parse(&id.to_string()), Some(id));
         assert_eq!(PersonId::parse("42"), None);
+        let candidate = CandidateId::derive(&hr, &AppId::new("42"));
+        assert_eq!(CandidateId::parse(&candidate.to_string()), Some(candidate));
+        assert_ne!(candidate.as_bytes(), id.as_bytes(), "nobody takes the one for the other");
+        assert_eq!(CandidateId::parse(&id.to_string()), None);
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    candidate::{Proposed, Queued},
     counts::ImportCounts,
     hash::{DigestBuilder, ShortHash},
     id::{AppId, PersonId},
@@ -22,6 +23,17 @@ pub struct StagedRecord {
     pub active: bool,
     /// The mapped profile, or why the record could not be mapped.
     pub mapped: Result<MappedRecord, RecordFailure>,
+    /// What it is looked up by, besides username and e-mail address.
+    pub keys: MatchKeys,
+}
+
+/// Folded keys that only some policies use; see [`super::matching::MatchingRules::keys`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MatchKeys {
+    /// Of the attribute that exact matches go by.
+    pub attribute: Option<String>,
+    /// Of given and family name.
+    pub names: Option<String>,
 }
 
 /// A record as the mapping and the username format turn it into directory terms.
@@ -64,8 +76,8 @@ pub struct StagedRow {
     pub staged: StagedRecord,
     /// Its account's link and person, if it has ever been linked.
     pub known: Option<KnownAccount>,
-    /// Does the record wait in the queue of candidates?
-    pub pending: bool,
+    /// Its place in the queue of candidates.
+    pub queued: Queued,
 }
 
 /// A decision about one record.
@@ -85,7 +97,7 @@ pub struct ImportAction {
     pub removes: bool,
     /// Is the record left as it is because it failed?
     pub failed: Option<RecordFailure>,
-    /// Is the record left out (TD-5)?
+    /// Is the record left out: inactive (TD-5), or ignored by decision (MT-8)?
     pub ignored: bool,
 }
 
@@ -157,31 +169,9 @@ pub enum CandidateWrite {
     /// Nothing.
     Keep,
     /// The record waits for a decision.
-    Put {
-        /// The person that is proposed, if there is one.
-        proposal: Option<PersonId>,
-        /// Why it waits.
-        reason: PendingReason,
-    },
+    Put(Box<Proposed>),
     /// The record waits no longer.
     Remove,
-}
-
-/// Why a record waits for a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum PendingReason {
-    /// Exact matches are confirmed by hand (MT-7).
-    ExactMatchManual,
-    /// New people are confirmed by hand (MT-7).
-    NewPersonManual,
-    /// Several people fit, or several records fit one person (MT-5).
-    Ambiguous,
-    /// The person is linked to another account of this app (MT-5).
-    AlreadyLinked,
-    /// The username is taken by somebody else (TD-6).
-    UserNameTaken,
-    /// The person left and may not be reactivated by itself (SO-4).
-    Reactivation,
 }
 
 impl PersonWrite {
@@ -227,7 +217,7 @@ impl ImportAction {
             LinkWrite::End { .. } => counts.unassigned = 1,
             LinkWrite::Create { .. } | LinkWrite::Keep => {}
         }
-        counts.pending = u64::from(matches!(self.candidate, CandidateWrite::Put { .. }));
+        counts.pending = u64::from(matches!(self.candidate, CandidateWrite::Put(_)) && !self.ignored);
         counts.failed = u64::from(self.failed.is_some());
         counts.ignored = u64::from(self.ignored);
         counts

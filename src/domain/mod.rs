@@ -4,7 +4,7 @@
 //! - [`person`], [`profile`], [`account`], [`link`]: what the directory consists of
 //! - [`fold`]: which texts count as equal
 //! - [`scim_path`], [`mapping`]: which attribute becomes which
-//! - [`matching`], [`sourcing`], [`import_decision`], [`import_plan`]: from an app to the directory
+//! - [`matching`], [`sourcing`], [`import_decision`], [`import_plan`], [`candidate`]: from an app to the directory
 //! - [`assignment`], [`provision_decision`], [`provision_plan`]: from the directory to an app
 //! - [`safeguard`]: whether a plan may be applied, and nowhere else
 //! - [`schedule`]: when imports run
@@ -14,6 +14,7 @@
 pub mod account;
 pub mod approval;
 pub mod assignment;
+pub mod candidate;
 pub mod counts;
 pub mod fold;
 pub mod hash;

@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use crate::domain::{
     account::{KnownRecords, Record},
     approval::{Answer, DecisionRecord, Hold, HoldState, StoredHold},
+    candidate::{Candidate, CandidateDecision, DecisionsReport},
     counts::{ImportCounts, ProvisionCounts},
     hash::ShortHash,
     id::{AppId, Epoch, IntegrationKey, IntentId, Organisation, PersonId, RunId},
+    import_decision::ImportRules,
     import_plan::{ImportAction, KnownAccount, StagedRecord, StagedRow},
     link::Link,
     matching::PersonHit,
@@ -102,13 +104,30 @@ pub struct StoredRun<R> {
     pub report: Option<R>,
 }
 
+/// Decisions about candidates of one integration, as one approval gives them.
+#[derive(Clone, Copy, Debug)]
+pub struct Decisions<'a> {
+    /// The UID of the object that gives them (a `ChangeApproval`). The same object never decides twice.
+    pub object: &'a str,
+    /// The UID of the `ImportRun` on whose proposals they are made (MT-8).
+    pub import: &'a str,
+    /// The decisions. Of two about one candidate the first counts.
+    pub decisions: &'a [CandidateDecision],
+    /// What the policy says of imports: whether attributes flow, and whether new people are Active.
+    pub rules: &'a ImportRules,
+}
+
 /// What the directory keys of a person are looked up by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PersonKey {
+pub enum PersonKey<'a> {
     /// `userName`.
     UserName,
     /// `email`.
     Email,
+    /// Another attribute; see [`crate::domain::matching::attribute_key`].
+    Attribute(&'a str),
+    /// Given and family name; see [`crate::domain::matching::names_key`].
+    Names,
 }
 
 /// An entry of the journal: what is about to be sent (RU-2).
@@ -167,7 +186,7 @@ pub struct Released {
 pub struct AccountCounts {
     /// Live links.
     pub linked: u64,
-    /// Records that wait for a decision.
+    /// Records that wait for a decision; those that are ignored do not.
     pub pending: u64,
     /// Accounts whose last attempt failed.
     pub failed: u64,
@@ -241,14 +260,17 @@ pub trait Store: Send + Sync {
 
     // --- imports: decide ---
 
-    /// Usernames and e-mail addresses (folded, see [`fold_key`]) that more than one staged, not yet linked record has.
-    async fn staged_duplicates(&self, claim: &Claim, key: PersonKey) -> Result<std::collections::HashSet<String>>;
+    /// Keys (folded, see [`fold_key`]) that more than one staged, not yet linked record has. For an attribute and for names:
+    /// of those keys that the records were staged with.
+    async fn staged_duplicates(&self, claim: &Claim, key: PersonKey<'_>) -> Result<std::collections::HashSet<String>>;
 
     /// The next staged records after `after`, by app id, with what is known of each.
     async fn staged_page(&self, claim: &Claim, after: Option<&AppId>, limit: u32) -> Result<Vec<StagedRow>>;
 
-    /// People of the organisation, seen from the run's integration, by folded username or e-mail address. The outer order is that of `keys`.
-    async fn people_by_key(&self, claim: &Claim, key: PersonKey, keys: &[String]) -> Result<Vec<Vec<PersonHit>>>;
+    /// People of the organisation, seen from the run's integration, by folded keys. The outer order is that of `keys`. By an
+    /// attribute or by names, at most [`TOO_MANY`](crate::domain::matching::TOO_MANY) people of each key; the first such
+    /// lookup of an organisation reads everybody once.
+    async fn people_by_key(&self, claim: &Claim, key: PersonKey<'_>, keys: &[String]) -> Result<Vec<Vec<PersonHit>>>;
 
     /// The next accounts with a live link after `after`, by app id. What the listing has not seen among them is missing.
     async fn linked_accounts(&self, integration: &IntegrationKey, after: Option<&AppId>, limit: u32) -> Result<Vec<KnownAccount>>;
@@ -333,6 +355,18 @@ pub trait Store: Send + Sync {
         after: Option<PersonId>,
         limit: u32,
     ) -> Result<Vec<(PersonId, ProvisionAction)>>;
+
+    // --- the queue of candidates ---
+
+    /// The next candidates of the integration after `after`, by app id; those that are ignored among them.
+    async fn candidates(&self, integration: &IntegrationKey, after: Option<&AppId>, limit: u32) -> Result<Vec<Candidate>>;
+
+    /// Carries decisions out, all in one durable transaction: each that is possible takes effect as an import's own action
+    /// would, the others are refused and leave their candidates as they are. A decision counts only if the import that it
+    /// was made on proposed what stands in the queue now, or holds the same proposal in its plan (MT-8). Takes no claim: an
+    /// import that is under way goes on, and its actions that have become impossible are refused when they are applied.
+    /// Called again with the same `object`, it changes nothing and gives the same report.
+    async fn decide_candidates(&self, decisions: Decisions<'_>, now: Timestamp) -> Result<DecisionsReport>;
 
     // --- provisioning: decide ---
 

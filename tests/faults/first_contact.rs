@@ -107,7 +107,7 @@ async fn a14_a_first_import_changes_no_person_until_a_confirmation_is_automatic_
     let without_numbers = |rows: Vec<String>| rows.into_iter().filter(|row| !row.starts_with("organisation")).collect::<Vec<_>>();
     assert_eq!(without_numbers(world.dump().await), without_numbers(empty));
     let mut manual = world.import_job();
-    manual.rules.confirmation = Confirmation { exact_automatic: false, new_automatic: false, activate_new: false };
+    manual.rules.confirmation = Confirmation::default();
     let report = manual.run().await.unwrap();
     assert_eq!((report.applied.changes(), report.plan.pending), (0, existing() as u64), "{report:?}");
     assert_eq!((world.rows("person").await, world.counts("hr").await.pending), (Vec::new(), existing() as u64));

@@ -241,8 +241,8 @@ pub fn mapping() -> Mapping {
 pub fn import_rules() -> ImportRules {
     ImportRules {
         integration: key("hr"),
-        matching: MatchingRules { user_name: true, email: false, case_sensitive: false },
-        confirmation: Confirmation { exact_automatic: true, new_automatic: true, activate_new: true },
+        matching: MatchingRules { user_name: true, case_sensitive: false, ..MatchingRules::default() },
+        confirmation: Confirmation { exact_automatic: true, partial_automatic: false, new_automatic: true, activate_new: true },
         sourcing: Some(Sourcing { on_deactivation: OnDeactivation::Deactivate, reactivate_suspended: true, reactivate_deactivated: true }),
         push_null_values: false,
         missing_full_imports: 2,

@@ -8,7 +8,7 @@ use crate::{
     controller::{
         app::{App, Usable},
         attribute_mapping::Effective,
-        provisioning_policy::{ImportPolicy, import_policy},
+        provisioning_policy::{ImportPolicy, import_policy, unmapped_attribute},
     },
     domain::mapping::Mapping,
 };
@@ -42,10 +42,12 @@ pub(super) fn run(found: &Found) -> Result<Valid, Obstacle> {
     let Some(policy) = &found.policy else {
         return Err(not_ready(format!("no ProvisioningPolicy refers to `{name}`; create one with spec.toDirectory")));
     };
-    let policy = match import_policy(&policy.spec, &found.key, app.integration.spec.push_null_values) {
+    let invalid = || not_ready(format!("the ProvisioningPolicy for `{name}` is not valid; it says itself what is wrong"));
+    let spec = &policy.spec;
+    let policy = match import_policy(spec, &found.key, app.integration.spec.push_null_values) {
         Ok(Some(policy)) => policy,
         Ok(None) => return Err(not_ready(format!("the ProvisioningPolicy for `{name}` has no spec.toDirectory: the app is not imported"))),
-        Err(_) => return Err(not_ready(format!("the ProvisioningPolicy for `{name}` is not valid; it says itself what is wrong"))),
+        Err(_) => return Err(invalid()),
     };
     let mapping = match &found.mapping {
         Effective::Ready(mapping) => mapping.clone(),
@@ -54,5 +56,8 @@ pub(super) fn run(found: &Found) -> Result<Valid, Obstacle> {
             return Err(Obstacle::NotReady { reason: Reason::MappingNotReady, message });
         }
     };
+    if unmapped_attribute(spec, &mapping).is_some() {
+        return Err(invalid());
+    }
     Ok(Valid { app, policy, mapping })
 }

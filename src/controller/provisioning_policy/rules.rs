@@ -11,13 +11,16 @@ use crate::{
         hash::ShortHash,
         id::IntegrationKey,
         import_decision::{Confirmation, ImportRules},
-        mapping::{Expression, Mapping, Problem, Scope},
+        mapping::{Expression, Mapping, Problem, ProblemKind, Scope},
         matching::MatchingRules,
+        profile::DIRECTORY_ATTRIBUTES,
         provision_decision::ProvisionRules,
         safeguard::{ImportLimits, ProvisionLimits},
         sourcing::{self, Sourcing},
     },
 };
+
+const ATTRIBUTE: &str = "spec.toDirectory.matching.exact.attribute";
 
 /// What a policy says of imports.
 #[derive(Clone)]
@@ -33,18 +36,20 @@ pub(crate) fn import_policy(
     push_null_values: bool,
 ) -> Result<Option<ImportPolicy>, Vec<Problem>> {
     let Some(to_directory) = &spec.to_directory else { return Ok(None) };
+    let mut problems = Vec::new();
     let user_name = match &to_directory.username_format {
-        Some(text) => {
-            Expression::compile_text("spec.toDirectory.usernameFormat", text, Scope::ToDirectory).map_err(|problem| vec![problem])?
-        }
-        None => Expression::default_to_directory_user_name(),
+        Some(text) => keep(Expression::compile_text("spec.toDirectory.usernameFormat", text, Scope::ToDirectory), &mut problems),
+        None => Some(Expression::default_to_directory_user_name()),
     };
+    let matching = keep(matching(to_directory), &mut problems);
+    let (Some(user_name), Some(matching)) = (user_name, matching) else { return Err(problems) };
     let Safeguards { import: limits, window_seconds, .. } = &spec.safeguards;
     let rules = ImportRules {
         integration: key.clone(),
-        matching: matching(to_directory),
+        matching,
         confirmation: Confirmation {
             exact_automatic: to_directory.confirmation.exact_matches == Confirm::Automatic,
+            partial_automatic: to_directory.confirmation.partial_matches == Confirm::Automatic,
             new_automatic: to_directory.confirmation.new_users == Confirm::Automatic,
             activate_new: to_directory.confirmation.activate_new_users,
         },
@@ -62,14 +67,46 @@ pub(crate) fn import_policy(
     Ok(Some(ImportPolicy { rules, user_name }))
 }
 
-fn matching(to_directory: &ToDirectory) -> MatchingRules {
+fn matching(to_directory: &ToDirectory) -> Result<MatchingRules, Problem> {
     let exact = &to_directory.matching.exact;
-    MatchingRules {
+    Ok(MatchingRules {
         // Nothing chosen means by username (MT-2).
-        user_name: exact.username || !exact.email,
-        email: exact.email,
+        user_name: exact.attribute.is_none() && (exact.username || !exact.email),
+        email: exact.attribute.is_none() && exact.email,
+        attribute: exact.attribute.as_deref().map(matching_attribute).transpose()?,
         case_sensitive: to_directory.matching.case_sensitive,
+        partial: to_directory.matching.allow_partial_matches,
+    })
+}
+
+/// An attribute that people may be matched by.
+fn matching_attribute(attribute: &str) -> Result<String, Problem> {
+    let problem = |kind, message: String| Problem { field: ATTRIBUTE.to_owned(), kind, message };
+    match attribute {
+        "userName" => Err(problem(ProblemKind::TypeMismatch, "say `exact: {username: true}` to match by the username".to_owned())),
+        "email" => Err(problem(ProblemKind::TypeMismatch, "say `exact: {email: true}` to match by the e-mail address".to_owned())),
+        "status" => {
+            let message = "`status` is the same for many people; name an attribute that tells them apart, such as employeeNumber";
+            Err(problem(ProblemKind::TypeMismatch, message.to_owned()))
+        }
+        known if DIRECTORY_ATTRIBUTES.contains(&known) => Ok(known.to_owned()),
+        other => {
+            let message = format!("the directory has no attribute `{other}`; it has {}", DIRECTORY_ATTRIBUTES.join(", "));
+            Err(problem(ProblemKind::UnknownAttribute, message))
+        }
     }
+}
+
+/// MT-2: what records are matched by has to be mapped from the app.
+pub(crate) fn unmapped_attribute(spec: &ProvisioningPolicySpec, mapping: &Mapping) -> Option<Problem> {
+    let attribute = spec.to_directory.as_ref()?.matching.exact.attribute.as_ref()?;
+    (!mapping.reads(attribute)).then(|| Problem {
+        field: ATTRIBUTE.to_owned(),
+        kind: ProblemKind::UnknownAttribute,
+        message: format!(
+            "the AttributeMapping of the integration gives `{attribute}` no value; add an entry for it to spec.toDirectory there"
+        ),
+    })
 }
 
 fn sourcing(to_directory: &ToDirectory) -> Option<Sourcing> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     dereference::Found,
-    rules::{import_policy, provision_rules},
+    rules::{import_policy, provision_rules, unmapped_attribute},
 };
 use crate::{
     api::{ProvisioningPolicy, Reason},
@@ -47,6 +47,9 @@ pub(super) fn run(policy: &ProvisioningPolicy, found: &Found) -> Result<Valid, O
         Effective::NotReady { name } => (None, Some(name.clone())),
     };
     let mut problems = import_policy(spec, &found.key, false).err().unwrap_or_default();
+    if problems.is_empty() {
+        problems.extend(mapping.as_ref().and_then(|mapping| unmapped_attribute(spec, mapping)));
+    }
     let rules = match spec.to_app.as_ref().map(|to_app| provision_rules(to_app, &spec.safeguards, &spec.approval, &found.key, mapping)) {
         Some(Ok(rules)) => Some(rules),
         Some(Err(wrong)) => {

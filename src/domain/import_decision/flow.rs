@@ -1,9 +1,11 @@
 //! What a record does to the person it is linked to: attributes, departures, returns (SO-2 to SO-4, TD-6, AI-10).
 
-use super::{Evidence, ImportRules};
+use super::ImportRules;
 use crate::domain::{
+    candidate::PendingReason,
     fold::same_folded,
-    import_plan::{MappedRecord, PendingReason, PersonWrite},
+    import_plan::{MappedRecord, PersonWrite},
+    matching::Candidates,
     person::{Person, PersonState},
     profile::Profile,
     sourcing::{Return, Sourcing, on_departure, on_return},
@@ -37,7 +39,7 @@ pub(super) fn flow(
     mapped: &MappedRecord,
     turn: Turn,
     sourcing: Sourcing,
-    evidence: Evidence<'_>,
+    candidates: Candidates<'_>,
     rules: &ImportRules,
 ) -> Flow {
     let merged = merged(&person.profile, mapped, rules.push_null_values);
@@ -58,7 +60,7 @@ pub(super) fn flow(
     // A username that is taken holds the attributes back and not a departure: nobody keeps access because of a name.
     let departs = turn == Turn::Departed;
     let state = if departs { on_departure(sourcing, person.state) } else { None };
-    if profile.as_ref().is_some_and(|profile| taken(person, profile, departs, evidence)) {
+    if profile.as_ref().is_some_and(|profile| taken(person, profile, departs, candidates)) {
         let person = PersonWrite::change(person.id, None, state);
         return Flow { person, pending: Some(PendingReason::UserNameTaken), return_open: false };
     }
@@ -66,7 +68,7 @@ pub(super) fn flow(
 }
 
 /// The person's profile with what the record says of it. Attributes that the mapping has no target for stay.
-fn merged(profile: &Profile, mapped: &MappedRecord, push_null_values: bool) -> Profile {
+pub(super) fn merged(profile: &Profile, mapped: &MappedRecord, push_null_values: bool) -> Profile {
     let mut merged = profile.clone();
     for (attribute, value) in mapped.profile.iter() {
         merged.set(attribute, value.clone());
@@ -83,11 +85,11 @@ fn merged(profile: &Profile, mapped: &MappedRecord, push_null_values: bool) -> P
 /// Would the person take somebody else's username (TD-6)? Not if that person gives it up in the same import (A8). Whether
 /// they do shows only when the plan is applied, and an action that has become impossible is left out as a whole; so a
 /// departure does not rely on it, and the attributes follow in the next import.
-fn taken(person: &Person, profile: &Profile, departs: bool, evidence: Evidence<'_>) -> bool {
+fn taken(person: &Person, profile: &Profile, departs: bool, candidates: Candidates<'_>) -> bool {
     let kept = match (person.profile.user_name(), profile.user_name()) {
         (Some(old), Some(new)) => same_folded(old, new),
         (_, None) => true,
         (None, Some(_)) => false,
     };
-    !kept && evidence.candidates.by_user_name.iter().any(|hit| hit.person.id != person.id && (departs || !hit.renamed_away))
+    !kept && candidates.by_user_name.iter().any(|hit| hit.person.id != person.id && (departs || !hit.renamed_away))
 }

@@ -6,15 +6,16 @@ use proptest::{collection::vec, prelude::*, test_runner::Config};
 use serde_json::json;
 
 use super::{
-    Absence, Evidence, ImportRules, decide, decide_gone, decide_missing,
+    Absence, Evidence, ImportRules, Twice, decide, decide_gone, decide_missing,
     testing::{id, known, reactivating, rules},
 };
 use crate::domain::{
+    candidate::Queued,
     fold::fold_key,
     hash::ShortHash,
     id::{AppId, PersonId},
     import_plan::{
-        AccountWrite, CandidateWrite, ImportAction, KnownAccount, LinkWrite, MappedRecord, PersonWrite, StagedRecord, StagedRow,
+        AccountWrite, CandidateWrite, ImportAction, KnownAccount, LinkWrite, MappedRecord, MatchKeys, PersonWrite, StagedRecord, StagedRow,
     },
     link::{Link, LinkState},
     matching::{Candidates, PersonHit},
@@ -126,11 +127,15 @@ impl Directory {
         if kept.is_some_and(|kept| kept.link.state == LinkState::Live && kept.hash == Some(staged.hash) && kept.missing == 0) {
             return None;
         }
-        let row = StagedRow { staged: staged.clone(), known: self.known(&staged.app_id), pending: self.pending.contains(&staged.app_id) };
+        let row = StagedRow {
+            staged: staged.clone(),
+            known: self.known(&staged.app_id),
+            queued: if self.pending.contains(&staged.app_id) { Queued::Pending } else { Queued::Not },
+        };
         let name = name_of(staged);
         let people: Vec<_> = self.people.values().filter(|person| key(person) == name).map(|person| self.hit(person, listed)).collect();
-        let candidates = Candidates { by_user_name: &people, by_email: &[] };
-        decide(Evidence { row: &row, candidates, user_name_twice: false, email_twice: false }, rules)
+        let candidates = Candidates { by_user_name: &people, ..Candidates::default() };
+        decide(Evidence { row: &row, candidates, twice: Twice::default(), claimed: false }, rules)
     }
 
     fn hit(&self, person: &Person, listed: &BTreeMap<&AppId, StagedRecord>) -> PersonHit {
@@ -194,7 +199,7 @@ impl Directory {
         }
         match action.candidate {
             CandidateWrite::Keep => {}
-            CandidateWrite::Put { .. } => _ = self.pending.insert(action.app_id.clone()),
+            CandidateWrite::Put(_) => _ = self.pending.insert(action.app_id.clone()),
             CandidateWrite::Remove => _ = self.pending.remove(&action.app_id),
         }
     }
@@ -204,7 +209,13 @@ fn stage(app_id: &AppId, remote: &Remote) -> StagedRecord {
     let profile: Profile =
         [("userName".to_owned(), json!(remote.user_name)), ("email".to_owned(), json!(remote.email))].into_iter().collect();
     let hash = ShortHash::of_json(&(&remote.user_name, &remote.email, remote.active));
-    StagedRecord { app_id: app_id.clone(), hash, active: remote.active, mapped: Ok(MappedRecord { profile, cleared: Vec::new() }) }
+    StagedRecord {
+        app_id: app_id.clone(),
+        hash,
+        active: remote.active,
+        mapped: Ok(MappedRecord { profile, cleared: Vec::new() }),
+        keys: MatchKeys::default(),
+    }
 }
 
 fn name_of(staged: &StagedRecord) -> String {

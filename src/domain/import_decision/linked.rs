@@ -2,12 +2,14 @@
 
 use super::{
     Evidence, ImportRules, effective,
-    flow::{Turn, flow},
-    settled,
+    flow::{Flow, Turn, flow},
+    queue::{put, settled},
 };
 use crate::domain::{
-    import_plan::{AccountWrite, CandidateWrite, ImportAction, KnownAccount, LinkWrite, StagedRecord},
+    candidate::{PendingReason, ProposalKind, Queued},
+    import_plan::{AccountWrite, ImportAction, KnownAccount, LinkWrite, PersonWrite, StagedRecord},
     link::LinkState,
+    person::PersonState,
 };
 
 /// Decides about a linked record.
@@ -24,32 +26,36 @@ pub(super) fn decide(evidence: Evidence<'_>, known: &KnownAccount, rules: &Impor
         }
     };
     let turn = turn(known, staged);
-    let action = ImportAction {
-        link: if live { LinkWrite::Keep } else { LinkWrite::Create { person: known.person.id } },
-        // SG-3: whatever onDeactivation says and whoever is the effective source.
-        removes: turn == Turn::Departed,
-        ..keep
+    let flow = match effective(known, rules) {
+        Some(sourcing) => flow(&known.person, mapped, turn, sourcing, evidence.candidates, rules),
+        None => Flow { person: PersonWrite::Keep, pending: None, return_open: false },
     };
-    let Some(sourcing) = effective(known, rules) else {
-        return ImportAction {
-            account: AccountWrite::Seen { hash: Some(staged.hash), active: staged.active },
-            candidate: settled(evidence.row),
-            ..action
-        };
-    };
-    let flow = flow(&known.person, mapped, turn, sourcing, evidence, rules);
+    // MT-8: somebody has to activate whoever is Staged, and by their record they are found.
+    let staged_person = (known.person.state == PersonState::Staged && staged.active).then_some(PendingReason::Staged);
+    let pending = flow.pending.or(staged_person);
     ImportAction {
         account: AccountWrite::Seen {
             // MT-6: what is pending is looked at in each import, changed or not.
-            hash: flow.pending.is_none().then_some(staged.hash),
+            hash: pending.is_none().then_some(staged.hash),
             active: staged.active && !flow.return_open,
         },
+        link: if live { LinkWrite::Keep } else { LinkWrite::Create { person: known.person.id } },
         person: flow.person,
-        candidate: match flow.pending {
-            Some(reason) => CandidateWrite::Put { proposal: Some(known.person.id), reason },
+        candidate: match pending {
+            Some(reason) => put(evidence, mapped, (kind(reason), Some(known.person.id), reason), rules),
             None => settled(evidence.row),
         },
-        ..action
+        // SG-3: whatever onDeactivation says and whoever is the effective source.
+        removes: turn == Turn::Departed,
+        ignored: pending.is_some() && evidence.row.queued == Queued::Ignored,
+        ..keep
+    }
+}
+
+fn kind(reason: PendingReason) -> ProposalKind {
+    match reason {
+        PendingReason::UserNameTaken => ProposalKind::Update,
+        _ => ProposalKind::Activation,
     }
 }
 
@@ -67,11 +73,11 @@ fn turn(known: &KnownAccount, staged: &StagedRecord) -> Turn {
 mod tests {
     use serde_json::json;
 
-    use super::super::testing::{decided, hit, id, linked, person, reactivating, rules};
+    use super::super::testing::{decided, hit, id, linked, person, proposal, reactivating, rules};
     use super::*;
     use crate::domain::{
         hash::ShortHash,
-        import_plan::{PendingReason, PersonWrite, RecordFailure},
+        import_plan::{CandidateWrite, RecordFailure},
         matching::PersonHit,
         person::PersonState::{Active, Deactivated, Staged, Suspended},
         sourcing::{OnDeactivation, Sourcing},
@@ -159,13 +165,13 @@ mod tests {
             ("equal", back(Suspended), reactivating(), Some(Active), None, None, seen(HASH, true)),
             ("one off", back(Suspended).titled("boss"), reactivating(), None, None, Some(PendingReason::Reactivation), seen(None, false)),
             ("had not left", back(Active).titled("boss"), rules(), None, Some("boss"), None, seen(HASH, true)),
-            ("had not left", back(Staged).titled("boss"), reactivating(), None, Some("boss"), None, seen(HASH, true)),
+            ("Staged", back(Staged).titled("boss"), reactivating(), None, Some("boss"), Some(PendingReason::Staged), seen(None, true)),
         ] {
             let action = decided(&row, &[], &rules);
             assert_eq!((state_of(&action.person), title_of(&action.person)), (state, title), "{why}");
             assert_eq!(action.account, account, "{why}");
-            let candidate = pending.map_or(CandidateWrite::Keep, |reason| CandidateWrite::Put { proposal: Some(id("ada")), reason });
-            assert_eq!(action.candidate, candidate, "{why}");
+            let pending = pending.map(|reason| (ProposalKind::Activation, Some(id("ada")), reason));
+            assert_eq!((proposal(&action.candidate), action.ignored), (pending, false), "{why}");
         }
     }
 
@@ -188,11 +194,11 @@ mod tests {
     fn a_taken_username_holds_the_attributes_back_and_not_a_departure() {
         let renamed = linked("ada", Active, true).titled("boss").says("userName", json!("bob"));
         let action = decided(&renamed, &[hit("bob")], &rules());
-        let waits = CandidateWrite::Put { proposal: Some(id("ada")), reason: PendingReason::UserNameTaken };
-        assert_eq!((&action.person, &action.candidate, action.account), (&PersonWrite::Keep, &waits, seen(None, true)));
+        let waits = Some((ProposalKind::Update, Some(id("ada")), PendingReason::UserNameTaken));
+        assert_eq!((&action.person, proposal(&action.candidate), action.account), (&PersonWrite::Keep, waits, seen(None, true)));
 
         let left = decided(&renamed.clone().inactive(), &[hit("bob")], &rules());
-        assert_eq!((state_of(&left.person), title_of(&left.person), left.candidate), (Some(Deactivated), None, waits));
+        assert_eq!((state_of(&left.person), title_of(&left.person), proposal(&left.candidate)), (Some(Deactivated), None, waits));
 
         let swapped = decided(&renamed.clone(), &[PersonHit { renamed_away: true, ..hit("bob") }], &rules());
         assert_eq!(title_of(&swapped.person), Some("boss"));
@@ -219,5 +225,28 @@ mod tests {
     fn a_record_that_is_decided_waits_no_longer() {
         let action = decided(&linked("ada", Active, true).waiting(), &[], &rules());
         assert_eq!(action.candidate, CandidateWrite::Remove);
+    }
+
+    #[test]
+    fn mt8_what_is_ignored_is_no_longer_asked_for_and_still_not_done() {
+        let back = linked("ada", Suspended, false).titled("boss");
+        let asked = decided(&back, &[], &reactivating());
+        assert_eq!((asked.counts().pending, asked.counts().ignored), (1, 0));
+        let ignored = decided(&back.clone().shelved(), &[], &reactivating());
+        assert_eq!((ignored.counts().pending, ignored.counts().ignored), (0, 1));
+        assert_eq!(ImportAction { ignored: false, ..ignored }, asked, "everything else is the same, the proposal too");
+        let left = decided(&back.inactive().shelved(), &[], &reactivating());
+        assert_eq!((left.candidate, left.ignored), (CandidateWrite::Remove, false), "there is nothing left to be ignored");
+    }
+
+    #[test]
+    fn mt8_a_staged_person_waits_for_activation_at_every_record_of_theirs() {
+        let expected = Some((ProposalKind::Activation, Some(id("ada")), PendingReason::Staged));
+        for row in [linked("ada", Staged, true), linked("ada", Staged, true).sourced_elsewhere(), linked("ada", Staged, true).waiting()] {
+            let action = decided(&row, &[], &rules());
+            assert_eq!((proposal(&action.candidate), action.person, action.account), (expected, PersonWrite::Keep, seen(None, true)));
+        }
+        let inactive = decided(&linked("ada", Staged, true).inactive().waiting(), &[], &rules());
+        assert_eq!((inactive.candidate, inactive.removes), (CandidateWrite::Remove, true), "nobody is activated by an inactive record");
     }
 }

@@ -9,9 +9,13 @@ use super::{
     sourcing::{Sourcing, on_departure},
 };
 
+mod confirm;
 mod flow;
 mod linked;
+mod queue;
 mod unlinked;
+
+pub use confirm::{Standing, confirm};
 
 #[cfg(test)]
 mod histories;
@@ -43,9 +47,12 @@ pub struct ImportRules {
 
 /// Who confirms a proposal (MT-7); `true` = automatic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "the switches of a policy")]
 pub struct Confirmation {
     /// Exact matches are linked by the import.
     pub exact_automatic: bool,
+    /// Partial matches are linked by the import.
+    pub partial_automatic: bool,
     /// New people are created by the import.
     pub new_automatic: bool,
     /// New people are Active; otherwise Staged.
@@ -59,10 +66,24 @@ pub struct Evidence<'a> {
     pub row: &'a StagedRow,
     /// People who may be it. For a linked record: people who have the new username.
     pub candidates: Candidates<'a>,
-    /// Has another unlinked record of this import the same folded username?
-    pub user_name_twice: bool,
-    /// Has another unlinked record of this import the same folded e-mail address?
-    pub email_twice: bool,
+    /// What it has in common with other unlinked records of this import.
+    pub twice: Twice,
+    /// Is another unlinked record of this import an exact match of the person of whom this one is a partial match?
+    pub claimed: bool,
+}
+
+/// What another unlinked record of the same import has, too: folded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "one per key, none excludes another")]
+pub struct Twice {
+    /// The username.
+    pub user_name: bool,
+    /// The e-mail address.
+    pub email: bool,
+    /// The attribute that exact matches go by.
+    pub attribute: bool,
+    /// Given and family name.
+    pub names: bool,
 }
 
 /// Decides about a record that was read. `None`: nothing changes, and nothing has to be remembered.
@@ -74,7 +95,7 @@ pub fn decide(evidence: Evidence<'_>, rules: &ImportRules) -> Option<ImportActio
         None => unlinked::decide(evidence, rules),
         Some(known) => match known.link.state {
             LinkState::Live | LinkState::EndedByAbsence => linked::decide(evidence, known, rules),
-            LinkState::EndedByRemoval => unlinked::formerly(evidence, known),
+            LinkState::EndedByRemoval => unlinked::formerly(evidence, known, rules),
         },
     };
     Some(action)
@@ -117,11 +138,6 @@ pub fn decide_gone(known: &KnownAccount, rules: &ImportRules) -> ImportAction {
 /// What the policy says of departures and returns, if this integration has a say in them (SO-2).
 fn effective(known: &KnownAccount, rules: &ImportRules) -> Option<Sourcing> {
     rules.sourcing.filter(|_| known.effective_source)
-}
-
-/// A record that is decided waits no longer.
-fn settled(row: &StagedRow) -> CandidateWrite {
-    if row.pending { CandidateWrite::Remove } else { CandidateWrite::Keep }
 }
 
 #[cfg(test)]

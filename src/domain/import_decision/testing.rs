@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Confirmation, Evidence, ImportRules, decide};
+use super::{Confirmation, Evidence, ImportRules, Twice, decide};
 use crate::domain::{
+    candidate::{PendingReason, ProposalKind, Queued},
     hash::ShortHash,
     id::{AppId, IntegrationKey, PersonId},
-    import_plan::{ImportAction, KnownAccount, MappedRecord, RecordFailure, StagedRecord, StagedRow},
+    import_plan::{CandidateWrite, ImportAction, KnownAccount, MappedRecord, MatchKeys, RecordFailure, StagedRecord, StagedRow},
     link::{Link, LinkOrigin, LinkState},
     matching::{Candidates, MatchingRules, PersonHit},
     person::{Person, PersonState},
@@ -19,8 +20,8 @@ use crate::domain::{
 pub(super) fn rules() -> ImportRules {
     ImportRules {
         integration: IntegrationKey::new("acme", "hr"),
-        matching: MatchingRules { user_name: true, email: false, case_sensitive: true },
-        confirmation: Confirmation { exact_automatic: true, new_automatic: true, activate_new: true },
+        matching: MatchingRules { user_name: true, case_sensitive: true, ..MatchingRules::default() },
+        confirmation: Confirmation { exact_automatic: true, partial_automatic: false, new_automatic: true, activate_new: true },
         sourcing: Some(Sourcing {
             on_deactivation: OnDeactivation::Deactivate,
             reactivate_suspended: false,
@@ -66,8 +67,9 @@ pub(super) fn hit(name: &str) -> PersonHit {
 /// An active record that says what the directory says of the person of that name.
 pub(super) fn record(name: &str) -> StagedRow {
     let mapped = MappedRecord { profile: profile(name, "clerk"), cleared: Vec::new() };
-    let staged = StagedRecord { app_id: AppId::new(name), hash: ShortHash([7; 16]), active: true, mapped: Ok(mapped) };
-    StagedRow { staged, known: None, pending: false }
+    let staged =
+        StagedRecord { app_id: AppId::new(name), hash: ShortHash([7; 16]), active: true, mapped: Ok(mapped), keys: MatchKeys::default() };
+    StagedRow { staged, known: None, queued: Queued::Not }
 }
 
 /// The same record, linked to the person of that name at their effective source.
@@ -121,7 +123,13 @@ impl StagedRow {
     }
 
     pub(super) fn waiting(mut self) -> Self {
-        self.pending = true;
+        self.queued = Queued::Pending;
+        self
+    }
+
+    /// Somebody has decided to ignore it.
+    pub(super) fn shelved(mut self) -> Self {
+        self.queued = Queued::Ignored;
         self
     }
 
@@ -143,6 +151,18 @@ impl StagedRow {
 
 /// The decision about a record; `people` are those with its username.
 pub(super) fn decided(row: &StagedRow, people: &[PersonHit], rules: &ImportRules) -> ImportAction {
-    let candidates = Candidates { by_user_name: people, by_email: &[] };
-    decide(Evidence { row, candidates, user_name_twice: false, email_twice: false }, rules).unwrap()
+    among(row, Candidates { by_user_name: people, ..Candidates::default() }, rules)
+}
+
+/// The decision about a record that is like no other one of its import.
+pub(super) fn among(row: &StagedRow, candidates: Candidates<'_>, rules: &ImportRules) -> ImportAction {
+    decide(Evidence { row, candidates, twice: Twice::default(), claimed: false }, rules).unwrap()
+}
+
+/// What somebody has to decide: the kind of proposal, the person, the reason.
+pub(super) fn proposal(write: &CandidateWrite) -> Option<(ProposalKind, Option<PersonId>, PendingReason)> {
+    match write {
+        CandidateWrite::Put(put) => Some((put.kind, put.person, put.reason)),
+        CandidateWrite::Keep | CandidateWrite::Remove => None,
+    }
 }

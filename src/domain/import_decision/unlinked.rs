@@ -1,13 +1,14 @@
 //! Records without a link: matched, then linked, created or put into the queue (TD-5, TD-6, MT-1 to MT-7).
 
 use super::{
-    Evidence, ImportRules,
+    Confirmation, Evidence, ImportRules,
     flow::{Flow, Turn, flow},
-    settled,
+    queue::{pending, put, set_aside, settled},
 };
 use crate::domain::{
+    candidate::{PendingReason, ProposalKind, Queued},
     id::PersonId,
-    import_plan::{AccountWrite, CandidateWrite, ImportAction, KnownAccount, LinkWrite, MappedRecord, PendingReason, PersonWrite},
+    import_plan::{AccountWrite, ImportAction, KnownAccount, LinkWrite, MappedRecord, PersonWrite},
     matching::{PersonHit, Proposal, propose},
     person::PersonState,
 };
@@ -18,23 +19,32 @@ pub(super) fn decide(evidence: Evidence<'_>, rules: &ImportRules) -> ImportActio
         Ok(mapped) => mapped,
         Err(action) => return *action,
     };
-    match propose(mapped, evidence.candidates, rules.matching) {
-        Proposal::Ambiguous => pending(evidence, None, PendingReason::Ambiguous),
-        Proposal::Exact(_) if record_is_one_of_several(evidence, rules) => pending(evidence, None, PendingReason::Ambiguous),
-        Proposal::Exact(hit) => exact(evidence, mapped, hit, rules),
+    // MT-8: matched like the others, so that its proposal is up to date, and by nobody's leave linked.
+    let confirmation = if evidence.row.queued == Queued::Ignored { Confirmation::default() } else { rules.confirmation };
+    let ambiguous = || pending(evidence, mapped, (ProposalKind::Ambiguous, None, PendingReason::Ambiguous), rules);
+    match propose(mapped, evidence.candidates, &rules.matching) {
+        Proposal::Ambiguous => ambiguous(),
+        Proposal::Exact(_) if record_is_one_of_several(evidence, rules) => ambiguous(),
+        Proposal::Partial(_) if evidence.twice.names || evidence.claimed || record_is_one_of_several(evidence, rules) => ambiguous(),
         // Two records that would become people with one username, or that one person would be found by.
-        Proposal::New if evidence.user_name_twice || record_is_one_of_several(evidence, rules) => {
-            pending(evidence, None, PendingReason::Ambiguous)
+        Proposal::New if evidence.twice.user_name || evidence.twice.names || record_is_one_of_several(evidence, rules) => ambiguous(),
+        Proposal::Exact(hit) => {
+            let manual = (!confirmation.exact_automatic).then_some(PendingReason::ExactMatchManual);
+            matched(evidence, mapped, (ProposalKind::Exact, hit, manual), rules)
         }
-        Proposal::New => new(evidence, mapped, rules),
+        Proposal::Partial(hit) => {
+            let manual = (!confirmation.partial_automatic).then_some(PendingReason::PartialMatchManual);
+            matched(evidence, mapped, (ProposalKind::Partial, hit, manual), rules)
+        }
+        Proposal::New => new(evidence, mapped, confirmation, rules),
     }
 }
 
 /// Decides about a record whose access Joinery has removed. It does not find its way back to anybody by itself: neither to
 /// the person whose account it was (MT-1) nor to somebody else (TA-4).
-pub(super) fn formerly(evidence: Evidence<'_>, known: &KnownAccount) -> ImportAction {
+pub(super) fn formerly(evidence: Evidence<'_>, known: &KnownAccount, rules: &ImportRules) -> ImportAction {
     match readable(evidence) {
-        Ok(_) => pending(evidence, Some(known.person.id), PendingReason::AlreadyLinked),
+        Ok(mapped) => pending(evidence, mapped, (ProposalKind::Exact, Some(known.person.id), PendingReason::AccessRemoved), rules),
         Err(action) => *action,
     }
 }
@@ -42,7 +52,7 @@ pub(super) fn formerly(evidence: Evidence<'_>, known: &KnownAccount) -> ImportAc
 /// The mapped record, or what becomes of one that is inactive (TD-5) or could not be mapped.
 fn readable(evidence: Evidence<'_>) -> Result<&MappedRecord, Box<ImportAction>> {
     let staged = &evidence.row.staged;
-    let left_as_it_is = ImportAction { candidate: settled(evidence.row), ..ImportAction::keep(staged.app_id.clone()) };
+    let left_as_it_is = ImportAction { candidate: set_aside(evidence.row), ..ImportAction::keep(staged.app_id.clone()) };
     match &staged.mapped {
         _ if !staged.active => Err(Box::new(ImportAction { ignored: true, ..left_as_it_is })),
         Ok(mapped) => Ok(mapped),
@@ -53,59 +63,81 @@ fn readable(evidence: Evidence<'_>) -> Result<&MappedRecord, Box<ImportAction>> 
 /// Several records that one person would be found by (MT-5). Told by one criterion alone, which at worst lets a record
 /// wait that could have been linked.
 fn record_is_one_of_several(evidence: Evidence<'_>, rules: &ImportRules) -> bool {
-    (rules.matching.user_name && evidence.user_name_twice) || (rules.matching.email && evidence.email_twice)
+    let (matching, twice) = (&rules.matching, evidence.twice);
+    match &matching.attribute {
+        Some(_) => twice.attribute,
+        None => (matching.user_name && twice.user_name) || (matching.email && twice.email),
+    }
 }
 
-fn exact(evidence: Evidence<'_>, mapped: &MappedRecord, hit: &PersonHit, rules: &ImportRules) -> ImportAction {
+/// One person; `manual` says why somebody has to confirm it.
+fn matched(
+    evidence: Evidence<'_>,
+    mapped: &MappedRecord,
+    (kind, hit, manual): (ProposalKind, &PersonHit, Option<PendingReason>),
+    rules: &ImportRules,
+) -> ImportAction {
     let person = hit.person.id;
     if hit.linked_here {
-        return pending(evidence, Some(person), PendingReason::AlreadyLinked);
+        return pending(evidence, mapped, (kind, Some(person), PendingReason::AlreadyLinked), rules);
     }
-    if !rules.confirmation.exact_automatic {
-        return pending(evidence, Some(person), PendingReason::ExactMatchManual);
+    if let Some(manual) = manual {
+        return pending(evidence, mapped, (kind, Some(person), manual), rules);
     }
     let flow = match rules.sourcing.filter(|_| !hit.sourced_elsewhere) {
-        Some(sourcing) => flow(&hit.person, mapped, Turn::Arrived, sourcing, evidence, rules),
+        Some(sourcing) => flow(&hit.person, mapped, Turn::Arrived, sourcing, evidence.candidates, rules),
         None => Flow { person: PersonWrite::Keep, pending: None, return_open: false },
     };
     match flow.pending {
         // The record stays without a link: who accepts it later finds everything as it was.
-        Some(reason) => pending(evidence, Some(person), reason),
-        None => link(evidence, person, flow.person, !flow.return_open),
+        Some(PendingReason::Reactivation) => {
+            pending(evidence, mapped, (ProposalKind::Activation, Some(person), PendingReason::Reactivation), rules)
+        }
+        Some(reason) => pending(evidence, mapped, (kind, Some(person), reason), rules),
+        None => link(evidence, mapped, (person, hit.person.state), (flow.person, !flow.return_open), rules),
     }
 }
 
-fn new(evidence: Evidence<'_>, mapped: &MappedRecord, rules: &ImportRules) -> ImportAction {
+fn new(evidence: Evidence<'_>, mapped: &MappedRecord, confirmation: Confirmation, rules: &ImportRules) -> ImportAction {
     let staged = &evidence.row.staged;
     // TD-6: unique whatever `caseSensitive` says. Somebody who gives the name up in this import still has it.
     if !evidence.candidates.by_user_name.is_empty() {
-        return pending(evidence, None, PendingReason::UserNameTaken);
+        return pending(evidence, mapped, (ProposalKind::New, None, PendingReason::UserNameTaken), rules);
     }
     let id = PersonId::derive(&rules.integration, &staged.app_id);
     // The person whom this record once created, and who is somebody else's match by now, is not created again.
-    if evidence.candidates.by_email.iter().any(|hit| hit.person.id == id) {
-        return pending(evidence, Some(id), PendingReason::AlreadyLinked);
+    let candidates = evidence.candidates;
+    if [candidates.by_email, candidates.by_attribute, candidates.by_names].into_iter().flatten().any(|hit| hit.person.id == id) {
+        return pending(evidence, mapped, (ProposalKind::Exact, Some(id), PendingReason::AlreadyLinked), rules);
     }
-    if !rules.confirmation.new_automatic {
-        return pending(evidence, None, PendingReason::NewPersonManual);
+    if !confirmation.new_automatic {
+        return pending(evidence, mapped, (ProposalKind::New, None, PendingReason::NewPersonManual), rules);
     }
-    let state = if rules.confirmation.activate_new { PersonState::Active } else { PersonState::Staged };
-    link(evidence, id, PersonWrite::Create { id, state, profile: mapped.profile.clone() }, true)
+    let state = if confirmation.activate_new { PersonState::Active } else { PersonState::Staged };
+    let create = PersonWrite::Create { id, state, profile: mapped.profile.clone() };
+    link(evidence, mapped, (id, state), (create, true), rules)
 }
 
-fn link(evidence: Evidence<'_>, person: PersonId, write: PersonWrite, active: bool) -> ImportAction {
+fn link(
+    evidence: Evidence<'_>,
+    mapped: &MappedRecord,
+    (person, state): (PersonId, PersonState),
+    (write, active): (PersonWrite, bool),
+    rules: &ImportRules,
+) -> ImportAction {
     let staged = &evidence.row.staged;
+    let is_staged = state == PersonState::Staged;
     ImportAction {
-        account: AccountWrite::Seen { hash: Some(staged.hash), active },
+        // MT-6: what is pending is looked at in each import, changed or not.
+        account: AccountWrite::Seen { hash: (!is_staged).then_some(staged.hash), active },
         link: LinkWrite::Create { person },
         person: write,
-        candidate: settled(evidence.row),
+        candidate: match is_staged {
+            true => put(evidence, mapped, (ProposalKind::Activation, Some(person), PendingReason::Staged), rules),
+            false => settled(evidence.row),
+        },
         ..ImportAction::keep(staged.app_id.clone())
     }
-}
-
-fn pending(evidence: Evidence<'_>, proposal: Option<PersonId>, reason: PendingReason) -> ImportAction {
-    ImportAction { candidate: CandidateWrite::Put { proposal, reason }, ..ImportAction::keep(evidence.row.staged.app_id.clone()) }
 }
 
 #[cfg(test)]
@@ -113,12 +145,12 @@ mod tests {
     use serde_json::json;
 
     use super::super::{
-        Confirmation, decide,
-        testing::{decided, hit, id, linked, manual, person, reactivating, record, rules},
+        Confirmation, Twice, decide,
+        testing::{among, decided, hit, id, linked, manual, person, proposal, reactivating, record, rules},
     };
     use super::*;
     use crate::domain::{
-        import_plan::{RecordFailure, StagedRow},
+        import_plan::{CandidateWrite, RecordFailure, StagedRow},
         link::LinkState,
         matching::{Candidates, MatchingRules},
         person::{
@@ -127,9 +159,11 @@ mod tests {
         },
     };
 
-    fn waits(action: &ImportAction, proposal: Option<PersonId>, reason: PendingReason, why: &str) {
-        let expected = ImportAction { candidate: CandidateWrite::Put { proposal, reason }, ..ImportAction::keep(action.app_id.clone()) };
-        assert_eq!(*action, expected, "{why}");
+    /// The record waits, and nothing else becomes of it.
+    fn waits(action: &ImportAction, expected: (ProposalKind, Option<PersonId>, PendingReason), why: &str) {
+        assert_eq!(proposal(&action.candidate), Some(expected), "{why}");
+        let rest = ImportAction { candidate: CandidateWrite::Keep, ..action.clone() };
+        assert_eq!(rest, ImportAction::keep(action.app_id.clone()), "{why}");
     }
 
     #[test]
@@ -148,18 +182,25 @@ mod tests {
             let action = decided(&record("ada").waiting(), &[], &ImportRules { confirmation, ..rules() });
             let PersonWrite::Create { id: created, state: given, profile } = &action.person else { panic!("{action:?}") };
             assert_eq!((*created, *given, profile.user_name()), (id("ada"), state, Some("ada")));
-            assert_eq!((action.link, action.candidate.clone()), (LinkWrite::Create { person: id("ada") }, CandidateWrite::Remove));
-            assert!(matches!(action.account, AccountWrite::Seen { hash: Some(_), active: true }));
+            assert_eq!(action.link, LinkWrite::Create { person: id("ada") });
+            // Whoever is Staged waits for activation (MT-8), and is looked at in each import (MT-6).
+            let waits = (state == Staged).then_some((ProposalKind::Activation, Some(id("ada")), PendingReason::Staged));
+            assert_eq!((proposal(&action.candidate), action.candidate == CandidateWrite::Remove), (waits, waits.is_none()));
+            assert!(matches!(action.account, AccountWrite::Seen { hash, active: true } if hash.is_none() == waits.is_some()));
             assert_eq!(action.counts().new, 1);
         }
     }
 
     #[test]
     fn by_hand_means_that_the_directory_stays_untouched() {
-        waits(&decided(&record("ada"), &[hit("ada")], &manual()), Some(id("ada")), PendingReason::ExactMatchManual, "exact");
-        waits(&decided(&record("ada"), &[], &manual()), None, PendingReason::NewPersonManual, "new");
+        waits(
+            &decided(&record("ada"), &[hit("ada")], &manual()),
+            (ProposalKind::Exact, Some(id("ada")), PendingReason::ExactMatchManual),
+            "exact",
+        );
+        waits(&decided(&record("ada"), &[], &manual()), (ProposalKind::New, None, PendingReason::NewPersonManual), "new");
         let again = decided(&record("ada").waiting(), &[], &manual());
-        waits(&again, None, PendingReason::NewPersonManual, "counted pending in each run");
+        waits(&again, (ProposalKind::New, None, PendingReason::NewPersonManual), "counted pending in each run");
     }
 
     #[test]
@@ -188,22 +229,25 @@ mod tests {
         let allowed = decided(&record("ada"), &[left(Suspended)], &reactivating());
         assert!(matches!(allowed.person, PersonWrite::Change { state: Some(Active), profile: None, .. }));
         let unequal = decided(&record("ada").titled("boss"), &[left(Suspended)], &reactivating());
-        waits(&unequal, Some(id("ada")), PendingReason::Reactivation, "one attribute off");
+        waits(&unequal, (ProposalKind::Activation, Some(id("ada")), PendingReason::Reactivation), "one attribute off");
     }
 
     #[test]
     fn what_is_ambiguous_waits_whatever_confirmation_says() {
-        let by_email = MatchingRules { user_name: false, email: true, case_sensitive: true };
+        let by_email = MatchingRules { email: true, case_sensitive: true, ..MatchingRules::default() };
         let linked_here = PersonHit { linked_here: true, ..hit("ada") };
-        waits(&decided(&record("ada"), &[linked_here], &rules()), Some(id("ada")), PendingReason::AlreadyLinked, "linked here");
+        waits(
+            &decided(&record("ada"), &[linked_here], &rules()),
+            (ProposalKind::Exact, Some(id("ada")), PendingReason::AlreadyLinked),
+            "linked here",
+        );
 
         let row = record("ada");
         let team =
             [hit("ada"), PersonHit { person: Person { profile: person("ada", Active).profile, ..person("bob", Active) }, ..hit("bob") }];
-        let candidates = Candidates { by_user_name: &[], by_email: &team };
-        let rules_by_email = ImportRules { matching: by_email, ..rules() };
-        let evidence = Evidence { row: &row, candidates, user_name_twice: false, email_twice: false };
-        waits(&decide(evidence, &rules_by_email).unwrap(), None, PendingReason::Ambiguous, "several people");
+        let candidates = Candidates { by_email: &team, ..Candidates::default() };
+        let rules_by_email = ImportRules { matching: by_email.clone(), ..rules() };
+        waits(&among(&row, candidates, &rules_by_email), (ProposalKind::Ambiguous, None, PendingReason::Ambiguous), "several people");
 
         let one = [hit("ada")];
         let both = ImportRules { matching: MatchingRules { user_name: true, ..by_email }, ..rules() };
@@ -214,52 +258,59 @@ mod tests {
             ("new, another record that the same person would be found by", &[][..], false, true, &rules_by_email, true),
             ("both criteria", &one[..], false, true, &both, true),
         ] {
-            let candidates = Candidates { by_user_name: people, by_email: people };
-            let action = decide(Evidence { row: &row, candidates, user_name_twice, email_twice }, rules).unwrap();
-            let waits = matches!(action.candidate, CandidateWrite::Put { proposal: None, reason: PendingReason::Ambiguous });
+            let candidates = Candidates { by_user_name: people, by_email: people, ..Candidates::default() };
+            let twice = Twice { user_name: user_name_twice, email: email_twice, ..Twice::default() };
+            let action = decide(Evidence { row: &row, candidates, twice, claimed: false }, rules).unwrap();
+            let waits = proposal(&action.candidate) == Some((ProposalKind::Ambiguous, None, PendingReason::Ambiguous));
             assert_eq!(waits, ambiguous, "{why}");
         }
     }
 
     #[test]
     fn a_username_that_somebody_has_makes_no_new_person() {
-        let both = MatchingRules { user_name: true, email: true, case_sensitive: true };
+        let both = MatchingRules { user_name: true, email: true, case_sensitive: true, ..MatchingRules::default() };
         let rules = ImportRules { matching: both, ..rules() };
         let row = record("ada").says("email", json!("other@x"));
-        waits(&decided(&row, &[hit("ada")], &rules), None, PendingReason::UserNameTaken, "the address is another");
+        waits(&decided(&row, &[hit("ada")], &rules), (ProposalKind::New, None, PendingReason::UserNameTaken), "the address is another");
         let sensitive = decided(&record("ada").says("userName", json!("Ada")), &[hit("ada")], &super::super::testing::rules());
-        waits(&sensitive, None, PendingReason::UserNameTaken, "usernames are unique case-insensitively (TD-6)");
+        waits(&sensitive, (ProposalKind::New, None, PendingReason::UserNameTaken), "usernames are unique case-insensitively (TD-6)");
         let renamed = decided(&row, &[PersonHit { renamed_away: true, ..hit("ada") }], &rules);
-        waits(&renamed, None, PendingReason::UserNameTaken, "until the import that gives it up is over");
+        waits(&renamed, (ProposalKind::New, None, PendingReason::UserNameTaken), "until the import that gives it up is over");
     }
 
     #[test]
     fn an_exact_match_that_would_take_a_username_waits_unlinked() {
-        let by_email = MatchingRules { user_name: false, email: true, case_sensitive: true };
+        let by_email = MatchingRules { email: true, case_sensitive: true, ..MatchingRules::default() };
         let row = record("ada").says("userName", json!("bob"));
         let (ada, bob) = ([hit("ada")], [hit("bob")]);
-        let candidates = Candidates { by_user_name: &bob, by_email: &ada };
-        let rules = ImportRules { matching: by_email, ..rules() };
-        let action = decide(Evidence { row: &row, candidates, user_name_twice: false, email_twice: false }, &rules).unwrap();
-        waits(&action, Some(id("ada")), PendingReason::UserNameTaken, "the name is Bob's");
+        let candidates = Candidates { by_user_name: &bob, by_email: &ada, ..Candidates::default() };
+        let action = among(&row, candidates, &ImportRules { matching: by_email, ..rules() });
+        waits(&action, (ProposalKind::Exact, Some(id("ada")), PendingReason::UserNameTaken), "the name is Bob's");
     }
 
     #[test]
     fn the_person_whom_a_record_once_created_is_not_created_again() {
         let row = record("ada");
         let ada = [PersonHit { linked_here: true, ..hit("ada") }];
-        let candidates = Candidates { by_user_name: &[], by_email: &ada };
-        let action = decide(Evidence { row: &row, candidates, user_name_twice: false, email_twice: false }, &rules()).unwrap();
-        waits(&action, Some(id("ada")), PendingReason::AlreadyLinked, "derived ids are the same (SC-5)");
+        let action = among(&row, Candidates { by_email: &ada, ..Candidates::default() }, &rules());
+        waits(&action, (ProposalKind::Exact, Some(id("ada")), PendingReason::AlreadyLinked), "derived ids are the same (SC-5)");
     }
 
     #[test]
     fn an_account_that_joinery_removed_finds_its_way_back_to_nobody() {
         let removed = |row: StagedRow| row.ended(LinkState::EndedByRemoval);
         let row = removed(linked("ada", Active, false));
-        waits(&decided(&row, &[hit("ada")], &reactivating()), Some(id("ada")), PendingReason::AlreadyLinked, "same person");
-        waits(&decided(&row, &[hit("bob")], &reactivating()), Some(id("ada")), PendingReason::AlreadyLinked, "another person");
-        waits(&decided(&row, &[], &reactivating()), Some(id("ada")), PendingReason::AlreadyLinked, "nobody");
+        waits(
+            &decided(&row, &[hit("ada")], &reactivating()),
+            (ProposalKind::Exact, Some(id("ada")), PendingReason::AccessRemoved),
+            "same person",
+        );
+        waits(
+            &decided(&row, &[hit("bob")], &reactivating()),
+            (ProposalKind::Exact, Some(id("ada")), PendingReason::AccessRemoved),
+            "another person",
+        );
+        waits(&decided(&row, &[], &reactivating()), (ProposalKind::Exact, Some(id("ada")), PendingReason::AccessRemoved), "nobody");
         assert!(decided(&row.inactive(), &[], &reactivating()).ignored);
     }
 }

@@ -83,6 +83,11 @@ impl Mapping {
         (self.inner.to_app.len(), self.inner.to_directory.len())
     }
 
+    /// Does the mapping give this directory attribute a value from the app? The username is none of its attributes.
+    pub fn reads(&self, attribute: &str) -> bool {
+        self.inner.to_directory.iter().any(|incoming| incoming.attribute == attribute)
+    }
+
     /// What the person's account is to look like.
     pub fn to_app(
         &self,

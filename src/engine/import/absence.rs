@@ -7,9 +7,10 @@ use crate::{
     connector::Lookup,
     domain::{
         account::SeenIds,
+        candidate::Queued,
         hash::ShortHash,
         id::AppId,
-        import_decision::{self, Absence, Evidence},
+        import_decision::{self, Absence, Evidence, Twice},
         import_plan::{ImportAction, KnownAccount, StagedRow},
         matching::Candidates,
         report::ImportEnd,
@@ -103,8 +104,8 @@ impl ImportJob {
             Ok(Lookup::Found(record)) if record.active() => Proof::Listed,
             Ok(Lookup::Found(record)) => {
                 let staged = self.stage_record(&record, ShortHash::of_json(&record.resource));
-                let row = StagedRow { staged, known: Some(known.clone()), pending: false };
-                let evidence = Evidence { row: &row, candidates: Candidates::default(), user_name_twice: false, email_twice: false };
+                let row = StagedRow { staged, known: Some(known.clone()), queued: Queued::Not };
+                let evidence = Evidence { row: &row, candidates: Candidates::default(), twice: Twice::default(), claimed: false };
                 import_decision::decide(evidence, &self.rules).map_or(Proof::Unknown, Proof::Inactive)
             }
             Err(error) => {

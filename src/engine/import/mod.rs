@@ -22,10 +22,13 @@ use crate::{
 
 mod absence;
 mod apply;
+mod candidates;
 mod decide;
 mod observe;
 mod recheck;
 mod released;
+
+pub use candidates::decide_candidates;
 
 /// Everything an import needs.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use crate::{
     connector::{AppError, ErrorClass, ListError, ListedRecord, Listing},
     domain::{
         account::{KnownRecords, Record},
-        import_plan::{MappedRecord, RecordFailure, StagedRecord},
+        import_plan::{MappedRecord, MatchKeys, RecordFailure, StagedRecord},
         mapping::Variables,
         report::{ImportEnd, Snapshot},
     },
@@ -101,15 +101,21 @@ impl ImportJob {
     fn to_staged(&self, record: &ListedRecord) -> StagedRecord {
         match record.parse() {
             Ok(parsed) => self.stage_record(&parsed, record.hash()),
-            Err(_unreadable) => {
-                StagedRecord { app_id: record.id.clone(), hash: record.hash(), active: true, mapped: Err(RecordFailure::Unreadable) }
-            }
+            Err(_unreadable) => StagedRecord {
+                app_id: record.id.clone(),
+                hash: record.hash(),
+                active: true,
+                mapped: Err(RecordFailure::Unreadable),
+                keys: MatchKeys::default(),
+            },
         }
     }
 
     /// A record in directory terms.
     pub(super) fn stage_record(&self, record: &Record, hash: crate::domain::hash::ShortHash) -> StagedRecord {
-        StagedRecord { app_id: record.id.clone(), hash, active: record.active(), mapped: self.map(&record.resource) }
+        let mapped = self.map(&record.resource);
+        let keys = mapped.as_ref().map(|mapped| self.rules.matching.keys(&mapped.profile)).unwrap_or_default();
+        StagedRecord { app_id: record.id.clone(), hash, active: record.active(), mapped, keys }
     }
 
     fn map(&self, resource: &Value) -> Result<MappedRecord, RecordFailure> {

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream};
 use super::{
     Early, ImportJob,
     absence::Proof,
-    decide::{BATCH, Twice},
+    decide::{BATCH, Given},
 };
 use crate::{
     connector::Lookup,
@@ -47,13 +47,13 @@ fn doubt(decision: &Result<Option<ImportAction>, Doubt>, planned: Option<&Import
 impl ImportJob {
     /// Refuses those actions of the plan that nobody would decide on now.
     pub(super) async fn recheck(&self, claim: &Claim) -> Result<(), Early> {
-        let twice = self.twice(claim).await?;
+        let given = self.given(claim).await?;
         let mut after: Option<AppId> = None;
         loop {
             let page = self.store.import_actions(claim, after.as_ref(), BATCH).await?;
             let Some(last) = page.last().map(|action| action.app_id.clone()) else { return Ok(()) };
             let planned: Planned = page.into_iter().map(|action| (action.app_id.clone(), action)).collect();
-            let changed = self.changed_since(claim, after.as_ref(), &last, planned, &twice).await?;
+            let changed = self.changed_since(claim, after.as_ref(), &last, planned, &given).await?;
             if let Some(by) = self.stop.cause() {
                 return Err(Early::End(ImportEnd::Stopped { by }));
             }
@@ -71,11 +71,11 @@ impl ImportJob {
         after: Option<&AppId>,
         last: &AppId,
         planned: Planned,
-        twice: &Twice,
+        given: &Given,
     ) -> Result<Vec<AppId>, Early> {
         let (mut changed, mut to_ask) = (Vec::new(), Vec::new());
         let mut absent = planned.clone();
-        for (app_id, decision) in self.decide_up_to(claim, after, last, twice).await? {
+        for (app_id, decision) in self.decide_up_to(claim, after, last, given).await? {
             absent.remove(&app_id);
             match planned.get(&app_id) {
                 Some(action) if decision.as_ref() != Some(action) => changed.push(app_id),
@@ -102,7 +102,7 @@ impl ImportJob {
         claim: &Claim,
         after: Option<&AppId>,
         last: &AppId,
-        twice: &Twice,
+        given: &Given,
     ) -> Result<Vec<(AppId, Option<ImportAction>)>, Early> {
         let (mut decided, mut from) = (Vec::new(), after.cloned());
         loop {
@@ -110,7 +110,7 @@ impl ImportJob {
             let all = rows.len();
             rows.retain(|row| row.staged.app_id <= *last);
             let Some(end) = rows.last().map(|row| row.staged.app_id.clone()) else { return Ok(decided) };
-            let decisions = self.decide_page(claim, &rows, twice).await?;
+            let decisions = self.decide_page(claim, &rows, given).await?;
             let is_over = rows.len() < all;
             decided.extend(rows.into_iter().map(|row| row.staged.app_id).zip(decisions));
             if is_over {

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::{
-    domain::import_plan::{PendingReason, RecordFailure},
+    domain::{candidate::PendingReason, import_plan::RecordFailure},
     store::AccountCounts,
 };
 
-const NOTHING: ImportCounts = ImportCounts {
+pub(super) const NOTHING: ImportCounts = ImportCounts {
     new: 0,
     matched: 0,
     updated: 0,
@@ -53,7 +53,7 @@ pub(crate) async fn a_range_may_be_applied_twice(fixture: &impl Fixture) {
     let hr = key("hr");
     import(&store, &hr, 0, &[create(&hr, "1", "ada"), create(&hr, "2", "bob"), create(&hr, "3", "cid")]).await;
     let claim = store.claim(&hr, Direction::ToDirectory, "uid", at(1)).await.unwrap();
-    let wait = CandidateWrite::Put { proposal: Some(person(&hr, "1")), reason: PendingReason::Ambiguous };
+    let wait = waits(&hr, "6", Some(person(&hr, "1")), PendingReason::Ambiguous);
     let plan = [
         rename(person(&hr, "1"), "1", "bob"),
         rename(person(&hr, "2"), "2", "ada"),
@@ -173,7 +173,7 @@ pub(crate) async fn a_rehired_person_gets_the_new_account(fixture: &impl Fixture
 pub(crate) async fn candidates_come_and_go(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let hr = key("hr");
-    let put = |reason| ImportAction { candidate: CandidateWrite::Put { proposal: None, reason }, ..idle("1") };
+    let put = |reason| ImportAction { candidate: waits(&hr, "1", None, reason), ..idle("1") };
     for (second, reason) in [(0, PendingReason::NewPersonManual), (1, PendingReason::Ambiguous)] {
         let counts = import(&store, &hr, second, &[put(reason)]).await;
         assert_eq!(counts, ImportCounts { pending: 1, ..NOTHING });

@@ -4,7 +4,8 @@ use super::*;
 use crate::{
     domain::{
         account::KnownRecords,
-        import_plan::{PendingReason, RecordFailure},
+        candidate::{PendingReason, Queued},
+        import_plan::RecordFailure,
         safeguard::RemovalFigures,
     },
     store::PersonKey,
@@ -14,7 +15,7 @@ pub(crate) async fn staged_records_come_back_in_order_with_what_is_known(fixture
     let store = fixture.open().await;
     let hr = key("hr");
     store.set_source(&hr, true).await.unwrap();
-    let wait = CandidateWrite::Put { proposal: None, reason: PendingReason::NewPersonManual };
+    let wait = waits(&hr, "c", None, PendingReason::NewPersonManual);
     import(&store, &hr, 0, &[create(&hr, "b", "ada"), ImportAction { candidate: wait, ..idle("c") }]).await;
     let missed = ImportAction { account: AccountWrite::Missing { times: 2 }, ..idle("b") };
     import(&store, &hr, 1, &[missed]).await;
@@ -26,13 +27,13 @@ pub(crate) async fn staged_records_come_back_in_order_with_what_is_known(fixture
     store.stage(&claim, &records[2..]).await.unwrap();
     let page = store.staged_page(&claim, None, 2).await.unwrap();
     assert_eq!(page.iter().map(|row| &row.staged).collect::<Vec<_>>(), [&records[2], &records[1]]);
-    assert_eq!((&page[0].known, page[0].pending), (&None, false));
+    assert_eq!((&page[0].known, page[0].queued), (&None, Queued::Not));
     let known = page[1].known.clone().unwrap();
     assert_eq!((known.person.id, known.effective_source, known.missing), (person(&hr, "b"), true, 2));
     assert_eq!((known.person.profile, known.person.state), (profile("ada"), PersonState::Active));
     assert_eq!((known.link.state, known.link.origin, known.link.assigned), (LinkState::Live, LinkOrigin::Import, false));
     let rest = store.staged_page(&claim, Some(&id("b")), 9).await.unwrap();
-    assert_eq!((rest.len(), &rest[0].staged, rest[0].pending), (1, &records[0], true));
+    assert_eq!((rest.len(), &rest[0].staged, rest[0].queued), (1, &records[0], Queued::Pending));
 }
 
 pub(crate) async fn records_staged_later_are_seen_too(fixture: &impl Fixture) {

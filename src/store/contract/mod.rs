@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::{Claim, Direction, Store};
 use crate::domain::{
+    candidate::{PendingReason, ProposalKind, Proposed},
     counts::{ImportCounts, ProvisionCounts},
     hash::ShortHash,
-    id::{AppId, IntegrationKey, PersonId},
-    import_plan::{AccountWrite, CandidateWrite, ImportAction, LinkWrite, MappedRecord, PersonWrite, StagedRecord},
+    id::{AppId, CandidateId, IntegrationKey, PersonId},
+    import_plan::{AccountWrite, CandidateWrite, ImportAction, LinkWrite, MappedRecord, MatchKeys, PersonWrite, StagedRecord},
     link::{Link, LinkOrigin, LinkState},
     person::PersonState,
     profile::Profile,
@@ -17,6 +18,7 @@ use crate::domain::{
 };
 
 pub(crate) mod apply;
+pub(crate) mod candidates;
 pub(crate) mod decide;
 pub(crate) mod held;
 pub(crate) mod journal;
@@ -77,6 +79,14 @@ macro_rules! contract_tests {
                 sg11_a_rejected_digest_is_not_asked_for_again,
                 sg11_an_approved_import_goes_on_where_it_was,
                 sg11_exactly_the_approved_actions_are_released;
+            candidates: mt8_decisions_take_effect_as_an_imports_own,
+                mt8_a_decision_counts_only_on_the_proposal_it_was_made_on,
+                mt8_what_cannot_be_done_is_refused_and_waits_on,
+                mt8_the_same_object_decides_once,
+                mt8_ignored_records_stay_so_until_taken_back,
+                mt8_an_import_under_way_undoes_no_decision,
+                mt8_staged_and_departed_people_are_activated,
+                mt2_people_are_found_by_keys_that_are_kept_up_to_date;
             provision: people_come_in_order_with_links_and_failures,
                 a_plan_is_replaced_by_person_and_read_by_class,
                 deactivations_are_counted_as_sets,
@@ -119,7 +129,7 @@ pub(super) fn profile(user_name: &str) -> Profile {
 
 pub(super) fn staged(app_id: &str, user_name: &str) -> StagedRecord {
     let mapped = Ok(MappedRecord { profile: profile(user_name), cleared: vec!["nickName".to_owned()] });
-    StagedRecord { app_id: id(app_id), hash: hash(app_id), active: true, mapped }
+    StagedRecord { app_id: id(app_id), hash: hash(app_id), active: true, mapped, keys: MatchKeys::default() }
 }
 
 /// An action that says nothing.
@@ -166,6 +176,18 @@ pub(super) fn link_to(person: PersonId, app_id: &str) -> ImportAction {
 
 pub(super) fn end(person: PersonId, app_id: &str) -> ImportAction {
     ImportAction { account: AccountWrite::Missing { times: 2 }, link: LinkWrite::End { person }, removes: true, ..idle(app_id) }
+}
+
+/// A record waits, with a person or without one.
+pub(super) fn waits(integration: &IntegrationKey, app_id: &str, person: Option<PersonId>, reason: PendingReason) -> CandidateWrite {
+    let kind = match (person, reason) {
+        (_, PendingReason::Ambiguous) => ProposalKind::Ambiguous,
+        (_, PendingReason::Reactivation | PendingReason::Staged) => ProposalKind::Activation,
+        (Some(_), _) => ProposalKind::Exact,
+        (None, _) => ProposalKind::New,
+    };
+    let record = MappedRecord { profile: profile(app_id), cleared: Vec::new() };
+    CandidateWrite::Put(Box::new(Proposed { id: CandidateId::derive(integration, &id(app_id)), kind, person, reason, record }))
 }
 
 /// What imports are decided under in these tests.

@@ -13,7 +13,11 @@ use super::{
     tally::Tally as _,
 };
 use crate::{
-    domain::{counts::ImportCounts, hash::ShortHash, id::AppId},
+    domain::{
+        counts::ImportCounts,
+        hash::ShortHash,
+        id::{AppId, RunId},
+    },
     store::{Claim, Result},
 };
 
@@ -160,12 +164,29 @@ const MISS_ACCOUNTS: &str = concat!(
     " AND a.missing IS NOT NULL) AS missed WHERE account.integration = ?5 AND account.app_id = missed.app_id"
 );
 
+/// Keys of whoever has changed are made anew when they are asked for; where nobody asks, nothing is noted.
+const NOTE_UNKEYED: &str = concat!(
+    "INSERT INTO person_unkeyed (organisation, person)
+    SELECT ?4, p.pk FROM import_action a CROSS JOIN person p ON p.organisation = ?4 AND p.id = a.person_id WHERE ",
+    range!(),
+    " AND a.profile AND EXISTS (SELECT 1 FROM key_use WHERE organisation = ?4) ON CONFLICT DO NOTHING"
+);
+
+/// Who was linked while the plan was made waits for no link any more. A proposal that stands keeps the import that made it
+/// first (MT-8), and one that is ignored stays so.
 const PUT_CANDIDATES: &str = concat!(
-    "INSERT INTO candidate (integration, app_id, proposal, reason)
-    SELECT ?5, a.app_id, json_extract(a.action, '$.candidate.Put.proposal'), json_extract(a.action, '$.candidate.Put.reason')
+    "INSERT INTO candidate (integration, app_id, id, kind, proposal, reason, record, since, last)
+    SELECT ?5, a.app_id, a.action ->> '$.candidate.Put.id', a.action ->> '$.candidate.Put.kind', a.action ->> '$.candidate.Put.person',
+        a.action ->> '$.candidate.Put.reason', json_extract(a.action, '$.candidate.Put.record'), ?1, ?1
     FROM import_action a WHERE ",
     range!(),
-    " AND a.candidate = 'Put' ON CONFLICT (integration, app_id) DO UPDATE SET proposal = excluded.proposal, reason = excluded.reason"
+    " AND a.candidate = 'Put' AND (a.seen OR NOT EXISTS (
+        SELECT 1 FROM account taken WHERE taken.integration = ?5 AND taken.app_id = a.app_id AND taken.state = 'Live'))
+    ON CONFLICT (integration, app_id) DO UPDATE SET
+        since = iif(kind = excluded.kind AND proposal IS excluded.proposal AND reason = excluded.reason AND record IS excluded.record,
+            since, excluded.since),
+        last = excluded.last, id = excluded.id, kind = excluded.kind, proposal = excluded.proposal, reason = excluded.reason,
+        record = excluded.record"
 );
 
 const REMOVE_CANDIDATES: &str = concat!(
@@ -187,7 +208,7 @@ const COUNT: &str = "SELECT iif(refused, NULL, counts), count(*) FROM import_act
 
 /// All statements, for the test of how SQLite goes about them.
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 15] = [
+pub(super) const STATEMENTS: [&str; 16] = [
     REFUSE_SECONDS,
     REFUSE_IMPOSSIBLE,
     CREATE_PEOPLE,
@@ -199,6 +220,7 @@ pub(super) const STATEMENTS: [&str; 15] = [
     SEE_ACCOUNTS,
     SEE_REFUSED,
     MISS_ACCOUNTS,
+    NOTE_UNKEYED,
     PUT_CANDIDATES,
     REMOVE_CANDIDATES,
     NOTE_REMOVALS,
@@ -217,14 +239,15 @@ pub(super) struct Step<'a> {
 }
 
 /// A range of a plan, and what its statements are bound to.
-struct Range<'a> {
-    claim: &'a Claim,
-    scope: Scope,
-    after: &'a str,
-    last: &'a str,
-    decided_under: ShortHash,
-    now: Timestamp,
-    approved: bool,
+pub(super) struct Range<'a> {
+    pub run: RunId,
+    pub scope: Scope,
+    pub after: &'a str,
+    pub last: &'a str,
+    pub decided_under: ShortHash,
+    pub now: Timestamp,
+    /// Is the plan approved? Its removals are no part of the window (SG-2).
+    pub approved: bool,
 }
 
 impl SqliteStore {
@@ -249,10 +272,8 @@ impl Step<'_> {
         let Self { claim, after, limit, decided_under, now, approved } = *self;
         let after = rows::start(after);
         let Some(last) = end_of_range(write, claim, after, limit).await? else { return Ok(None) };
-        let range = Range { claim, scope, after, last: &last, decided_under, now, approved };
-        range.refuse(write).await?;
-        range.apply(write).await?;
-        let counts = range.count(write).await?;
+        let range = Range { run: claim.run, scope, after, last: &last, decided_under, now, approved };
+        let counts = range.carry_out(write).await?;
         Ok(Some((counts, AppId::new(last))))
     }
 }
@@ -263,6 +284,13 @@ async fn end_of_range(write: &mut Write, claim: &Claim, after: &str, limit: u32)
 }
 
 impl Range<'_> {
+    /// Applies what is possible of the range; what was applied.
+    pub async fn carry_out(&self, write: &mut Write) -> Result<ImportCounts> {
+        self.refuse(write).await?;
+        self.apply(write).await?;
+        self.count(write).await
+    }
+
     async fn refuse(&self, write: &mut Write) -> Result<()> {
         self.run(write, REFUSE_SECONDS).await?;
         // Who is refused keeps their username, which may make another action impossible.
@@ -276,7 +304,7 @@ impl Range<'_> {
         for statement in [CREATE_PEOPLE, CHANGE_PEOPLE, END_LINKS] {
             changed += self.run(write, statement).await?;
         }
-        for statement in [DROP_OLD_VALUES, DROP_OLD_LINKS] {
+        for statement in [NOTE_UNKEYED, DROP_OLD_VALUES, DROP_OLD_LINKS] {
             self.run(write, statement).await?;
         }
         changed += self.run(write, CREATE_LINKS).await?;
@@ -294,7 +322,7 @@ impl Range<'_> {
 
     async fn run(&self, write: &mut Write, statement: &'static str) -> Result<u64> {
         let done = sqlx::query(statement)
-            .bind(self.claim.run.0)
+            .bind(self.run.0)
             .bind(self.after)
             .bind(self.last)
             .bind(self.scope.organisation)
@@ -308,7 +336,7 @@ impl Range<'_> {
 
     async fn count(&self, write: &mut Write) -> Result<ImportCounts> {
         let sums: Vec<(Option<i64>, i64)> =
-            sqlx::query_as(COUNT).bind(self.claim.run.0).bind(self.after).bind(self.last).fetch_all(&mut **write).await?;
+            sqlx::query_as(COUNT).bind(self.run.0).bind(self.after).bind(self.last).fetch_all(&mut **write).await?;
         let refused = ImportCounts { failed: 1, ..ImportCounts::default() }.bits();
         let mut counts = ImportCounts::default();
         for (bits, times) in sums {

@@ -5,11 +5,12 @@ use jiff::Timestamp;
 use super::{
     SqliteStore, bulk,
     rows::{self, FiguresRow},
+    scope::Write,
     tally::Tally as _,
 };
 use crate::{
     domain::{
-        id::{AppId, PersonId},
+        id::{AppId, PersonId, RunId},
         import_plan::{AccountWrite, CandidateWrite, ImportAction, LinkWrite, PersonWrite},
         person::PersonState,
         profile::Profile,
@@ -36,24 +37,9 @@ struct Columns<'a> {
 
 impl SqliteStore {
     pub(super) async fn append_import_plan(&self, claim: &Claim, actions: &[ImportAction]) -> Result<()> {
-        // A batch that is sent again after a lost answer replaces itself.
-        const INTO: &str = "INSERT OR REPLACE INTO import_action (run, app_id, counts, removes, seen, hash, active, missing, link,
-            link_person, person, person_id, state, profile, user_name_key, email_key, candidate, action) ";
-        let texts: Vec<(&ImportAction, String)> =
-            actions.iter().map(|action| Ok((action, rows::to_json(action, "import_action.action")?))).collect::<Result<_>>()?;
+        let texts = texts(actions)?;
         let (mut write, _) = self.write_as(claim).await?;
-        bulk::insert(&mut write, INTO, "", &texts, |mut values, (action, text)| {
-            let columns = columns(action);
-            values.push_bind(claim.run.0).push_bind(action.app_id.as_str()).push_bind(action.counts().bits()).push_bind(action.removes);
-            values.push_bind(columns.seen).push_bind(columns.hash).push_bind(columns.active).push_bind(columns.missing);
-            values.push_bind(columns.link).push_bind(columns.link_person.map(|id| id.as_bytes().as_slice()));
-            values.push_bind(columns.person).push_bind(columns.person_id.map(|id| id.as_bytes().as_slice())).push_bind(columns.state);
-            values.push_bind(columns.profile.is_some());
-            values.push_bind(columns.profile.and_then(Profile::user_name).map(fold_key));
-            values.push_bind(columns.profile.and_then(Profile::email).map(fold_key));
-            values.push_bind(columns.candidate).push_bind(text.as_str());
-        })
-        .await?;
+        insert(&mut write, claim.run, &texts).await?;
         write.commit().await
     }
 
@@ -77,6 +63,30 @@ impl SqliteStore {
             .await?;
         Ok(figures.read())
     }
+}
+
+/// Actions with their texts, which are made before the gate is taken.
+pub(super) fn texts(actions: &[ImportAction]) -> Result<Vec<(&ImportAction, String)>> {
+    actions.iter().map(|action| Ok((action, rows::to_json(action, "import_action.action")?))).collect()
+}
+
+/// Appends to the plan of a run.
+pub(super) async fn insert(write: &mut Write, run: RunId, texts: &[(&ImportAction, String)]) -> Result<()> {
+    // A batch that is sent again after a lost answer replaces itself.
+    const INTO: &str = "INSERT OR REPLACE INTO import_action (run, app_id, counts, removes, seen, hash, active, missing, link,
+        link_person, person, person_id, state, profile, user_name_key, email_key, candidate, action) ";
+    bulk::insert(write, INTO, "", texts, |mut values, (action, text)| {
+        let columns = columns(action);
+        values.push_bind(run.0).push_bind(action.app_id.as_str()).push_bind(action.counts().bits()).push_bind(action.removes);
+        values.push_bind(columns.seen).push_bind(columns.hash).push_bind(columns.active).push_bind(columns.missing);
+        values.push_bind(columns.link).push_bind(columns.link_person.map(|id| id.as_bytes().as_slice()));
+        values.push_bind(columns.person).push_bind(columns.person_id.map(|id| id.as_bytes().as_slice())).push_bind(columns.state);
+        values.push_bind(columns.profile.is_some());
+        values.push_bind(columns.profile.and_then(Profile::user_name).map(fold_key));
+        values.push_bind(columns.profile.and_then(Profile::email).map(fold_key));
+        values.push_bind(columns.candidate).push_bind(text.as_str());
+    })
+    .await
 }
 
 fn columns(action: &ImportAction) -> Columns<'_> {
@@ -108,7 +118,7 @@ fn columns(action: &ImportAction) -> Columns<'_> {
     }
     columns.candidate = match &action.candidate {
         CandidateWrite::Keep => None,
-        CandidateWrite::Put { .. } => Some("Put"),
+        CandidateWrite::Put(_) => Some("Put"),
         CandidateWrite::Remove => Some("Remove"),
     };
     columns

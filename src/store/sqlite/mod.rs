@@ -3,7 +3,8 @@
 //! - `connect`, `scope`, `rows`, `bulk`, `tally`: connections, the fence, and how rows are read and written
 //! - `runs`, `purge`: claims and results of runs
 //! - `revision`: how far the store has come
-//! - `staging`, `sorted`, `people`, `import_plan`, `import_apply`: imports
+//! - `staging`, `sorted`, `people`, `keys`, `import_plan`, `import_apply`: imports
+//! - `candidates`: the queue of candidates
 //! - `provision`, `provision_plan`, `observed`: provisioning
 //! - `held`, `released`: plans that a limit holds, and approved ones
 //! - `journal`, `settle`: intents and what their results mean
@@ -18,10 +19,11 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use self::{connect::Connections, journal::Journal};
-use super::{AccountCounts, Claim, Direction, Intent, IntentResult, PersonKey, Released, Result, Ruling, Store, StoredRun};
+use super::{AccountCounts, Claim, Decisions, Direction, Intent, IntentResult, PersonKey, Released, Result, Ruling, Store, StoredRun};
 use crate::domain::{
     account::{KnownRecords, Record},
     approval::{Answer, DecisionRecord, Hold, HoldState, StoredHold},
+    candidate::{Candidate, DecisionsReport},
     counts::{ImportCounts, ProvisionCounts},
     hash::ShortHash,
     id::{AppId, IntegrationKey, IntentId, Organisation, PersonId, RunId},
@@ -35,6 +37,7 @@ use crate::domain::{
 };
 
 mod bulk;
+mod candidates;
 mod connect;
 #[cfg(test)]
 mod down;
@@ -42,6 +45,7 @@ mod held;
 mod import_apply;
 mod import_plan;
 mod journal;
+mod keys;
 mod observed;
 mod people;
 mod provision;
@@ -168,7 +172,7 @@ impl Store for SqliteStore {
         self.append_staging(claim, records).await
     }
 
-    async fn staged_duplicates(&self, claim: &Claim, key: PersonKey) -> Result<HashSet<String>> {
+    async fn staged_duplicates(&self, claim: &Claim, key: PersonKey<'_>) -> Result<HashSet<String>> {
         self.find_staged_duplicates(claim, key).await
     }
 
@@ -176,7 +180,7 @@ impl Store for SqliteStore {
         self.read_staged_page(claim, after, limit).await
     }
 
-    async fn people_by_key(&self, claim: &Claim, key: PersonKey, keys: &[String]) -> Result<Vec<Vec<PersonHit>>> {
+    async fn people_by_key(&self, claim: &Claim, key: PersonKey<'_>, keys: &[String]) -> Result<Vec<Vec<PersonHit>>> {
         self.find_people(claim, key, keys).await
     }
 
@@ -272,6 +276,14 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<(PersonId, ProvisionAction)>> {
         self.read_released_actions(claim, class, after, limit).await
+    }
+
+    async fn candidates(&self, integration: &IntegrationKey, after: Option<&AppId>, limit: u32) -> Result<Vec<Candidate>> {
+        self.read_candidates(integration, after, limit).await
+    }
+
+    async fn decide_candidates(&self, decisions: Decisions<'_>, now: Timestamp) -> Result<DecisionsReport> {
+        self.carry_out_decisions(decisions, now).await
     }
 
     async fn people(&self, organisation: &Organisation, ids: &[PersonId]) -> Result<Vec<Person>> {

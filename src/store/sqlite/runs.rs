@@ -183,7 +183,7 @@ impl SqliteStore {
 
     pub(super) async fn count_accounts(&self, integration: &IntegrationKey) -> Result<AccountCounts> {
         const COUNT: &str = "SELECT (SELECT count(*) FROM account WHERE integration = ?1 AND state = 'Live'),
-            (SELECT count(*) FROM candidate WHERE integration = ?1), (SELECT count(*) FROM failure WHERE integration = ?1)";
+            (SELECT count(*) FROM candidate WHERE integration = ?1 AND ignored = 0), (SELECT count(*) FROM failure WHERE integration = ?1)";
         let scope = self.scope(integration).await?;
         let (linked, pending, failed) = sqlx::query_as(COUNT).bind(scope.integration).fetch_one(&self.connections.readers).await?;
         Ok(AccountCounts { linked: rows::count(linked), pending: rows::count(pending), failed: rows::count(failed) })

@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     domain::{
+        candidate::Queued,
         id::AppId,
-        import_plan::{StagedRecord, StagedRow},
+        import_plan::{MatchKeys, StagedRecord, StagedRow},
     },
     store::{Claim, PersonKey, Result, StoreError, fold_key},
 };
@@ -33,7 +34,9 @@ struct StagedRowColumns {
     active: bool,
     failure: Option<String>,
     mapped: Option<String>,
-    pending: bool,
+    attribute_key: Option<String>,
+    names_key: Option<String>,
+    ignored: Option<bool>,
     #[sqlx(flatten)]
     known: KnownRow,
 }
@@ -50,7 +53,7 @@ impl SqliteStore {
         let mut id = sorted::last_row(&mut write, Listing::Staging, claim.run).await?;
         bulk::insert(
             &mut write,
-            "INSERT INTO staging (id, app_id, hash, active, user_name_key, email_key, failure, mapped) ",
+            "INSERT INTO staging (id, app_id, hash, active, user_name_key, email_key, attribute_key, names_key, failure, mapped) ",
             "",
             &prepared,
             |mut values, row| {
@@ -62,6 +65,8 @@ impl SqliteStore {
                     .push_bind(row.record.active)
                     .push_bind(row.user_name_key.as_deref())
                     .push_bind(row.email_key.as_deref())
+                    .push_bind(row.record.keys.attribute.as_deref())
+                    .push_bind(row.record.keys.names.as_deref())
                     .push_bind(row.failure.as_deref())
                     .push_bind(row.mapped.as_deref());
             },
@@ -70,7 +75,7 @@ impl SqliteStore {
         write.commit().await
     }
 
-    pub(super) async fn find_staged_duplicates(&self, claim: &Claim, key: PersonKey) -> Result<HashSet<String>> {
+    pub(super) async fn find_staged_duplicates(&self, claim: &Claim, key: PersonKey<'_>) -> Result<HashSet<String>> {
         // Few keys come twice, so that the links are asked for these only.
         macro_rules! duplicates {
             ($column:literal) => {
@@ -94,6 +99,8 @@ impl SqliteStore {
         let statement = match key {
             PersonKey::UserName => duplicates!("user_name_key"),
             PersonKey::Email => duplicates!("email_key"),
+            PersonKey::Attribute(_) => duplicates!("attribute_key"),
+            PersonKey::Names => duplicates!("names_key"),
         };
         let keys: Vec<String> =
             sqlx::query_scalar(statement).bind(claim.run.0).bind(scope.integration).fetch_all(&self.connections.readers).await?;
@@ -102,7 +109,7 @@ impl SqliteStore {
 
     pub(super) async fn read_staged_page(&self, claim: &Claim, after: Option<&AppId>, limit: u32) -> Result<Vec<StagedRow>> {
         const PAGE: &str = concat!(
-            "SELECT s.app_id, s.hash, s.active, s.failure, s.mapped, c.app_id IS NOT NULL AS pending, ",
+            "SELECT s.app_id, s.hash, s.active, s.failure, s.mapped, s.attribute_key, s.names_key, c.ignored, ",
             known_columns!(),
             " FROM sorted_key k CROSS JOIN staging s ON s.id = k.id
             LEFT JOIN account a ON a.integration = ?1 AND a.app_id = k.key
@@ -133,8 +140,14 @@ impl StagedRowColumns {
             _ => return Err(StoreError::Corrupt { what: "staging.mapped" }),
         };
         let hash = rows::hash(&self.hash, "staging.hash")?;
-        let staged = StagedRecord { app_id: AppId::new(self.app_id), hash, active: self.active, mapped };
-        Ok(StagedRow { staged, known: self.known.read()?, pending: self.pending })
+        let keys = MatchKeys { attribute: self.attribute_key, names: self.names_key };
+        let staged = StagedRecord { app_id: AppId::new(self.app_id), hash, active: self.active, mapped, keys };
+        let queued = match self.ignored {
+            None => Queued::Not,
+            Some(false) => Queued::Pending,
+            Some(true) => Queued::Ignored,
+        };
+        Ok(StagedRow { staged, known: self.known.read()?, queued })
     }
 }
 
