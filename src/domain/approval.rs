@@ -64,6 +64,8 @@ pub enum HoldState {
     Expired,
     /// It was approved and is over.
     Done,
+    /// Nothing is over its limit any more.
+    Withdrawn,
 }
 
 /// A plan that is held, frozen as it was when it was made.
@@ -125,6 +127,7 @@ pub fn judge(standing: Option<&StoredHold>, record: &DecisionRecord, decided: bo
         HoldState::Held if now < hold.expires => Answer::Applied,
         HoldState::Held | HoldState::Expired => Answer::Expired,
         HoldState::Approved | HoldState::Rejected | HoldState::Done => Answer::AlreadyUsed,
+        HoldState::Withdrawn => Answer::DigestMismatch,
     }
 }
 
@@ -146,7 +149,7 @@ macro_rules! words {
 
 words! { Decision { Approve, Reject, } }
 words! { Answer { Applied, DigestMismatch, Expired, AlreadyUsed, PlanOnly, } }
-words! { HoldState { Held, Approved, Rejected, Expired, Done, } }
+words! { HoldState { Held, Approved, Rejected, Expired, Done, Withdrawn, } }
 
 #[cfg(test)]
 mod tests {
@@ -184,6 +187,7 @@ mod tests {
             ("while it is applied", Some(standing(HoldState::Approved)), "held", true, 99, Answer::AlreadyUsed),
             ("after it was applied", Some(standing(HoldState::Done)), "held", true, 99, Answer::AlreadyUsed),
             ("after it was rejected", Some(standing(HoldState::Rejected)), "held", true, 99, Answer::AlreadyUsed),
+            ("the limit was raised", Some(standing(HoldState::Withdrawn)), "held", false, 99, Answer::DigestMismatch),
             ("nothing is held", None, "held", false, 99, Answer::DigestMismatch),
             ("nothing is held any more", None, "held", true, 99, Answer::AlreadyUsed),
         ] {
@@ -200,7 +204,8 @@ mod tests {
 
     #[test]
     fn words_are_read_as_they_are_written() {
-        for state in [HoldState::Held, HoldState::Approved, HoldState::Rejected, HoldState::Expired, HoldState::Done] {
+        for state in [HoldState::Held, HoldState::Approved, HoldState::Rejected, HoldState::Expired, HoldState::Done, HoldState::Withdrawn]
+        {
             assert_eq!(HoldState::parse(state.as_str()), Some(state));
         }
         assert_eq!(Answer::parse("AlreadyUsed"), Some(Answer::AlreadyUsed));

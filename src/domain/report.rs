@@ -163,6 +163,9 @@ pub enum ActionClass {
 }
 
 impl ActionClass {
+    /// All of them, in the order in which they are applied (RU-1).
+    pub const ALL: [Self; 3] = [Self::Creates, Self::Updates, Self::Removals];
+
     /// The word in statuses.
     pub fn as_str(self) -> &'static str {
         match self {

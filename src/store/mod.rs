@@ -137,6 +137,8 @@ pub struct Intent {
     pub person: PersonId,
     /// What is about to be done, complete.
     pub action: ProvisionAction,
+    /// Was it approved? A removal that was is no part of the window (SG-2).
+    pub approved: bool,
 }
 
 /// How an intent ended. Recorded together with what it means for the link.

@@ -24,6 +24,7 @@ mod moving;
 mod numbers;
 mod partial;
 mod provisioning;
+mod released;
 mod removals;
 mod replaced;
 mod stops;

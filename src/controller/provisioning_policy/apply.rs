@@ -70,8 +70,10 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, sto
     let key = key(policy, found);
     let request = names::request(&policy.metadata);
     let mode = if found.replaced.is_some() { Mode::Hold } else { valid.app.mode() };
-    let fingerprint = fingerprint(policy, rules, mode, found.directory_revision, request.as_deref());
     let now = cx.clock.now();
+    // A plan that was approved asks for a pass, and so does its end: what waits behind it is planned then.
+    let released = found.hold.as_ref().filter(|hold| hold.is_released(now)).map(|hold| hold.run.0);
+    let fingerprint = fingerprint(policy, rules, mode, found.directory_revision, request.as_deref(), released);
     if let Some((report, made_for)) = &found.last_pass
         && *made_for == fingerprint
         && !is_due(report, now)
@@ -128,17 +130,19 @@ fn fingerprint(
     mode: Mode,
     directory_revision: i64,
     request: Option<&str>,
+    released: Option<i64>,
 ) -> ShortHash {
     let mapping = rules.mapping.as_ref().map(crate::domain::mapping::Mapping::digest);
     let mode = format!("{mode:?}");
-    ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, mode, directory_revision, request))
+    ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, mode, directory_revision, request, released))
 }
 
 fn is_due(report: &ProvisionReport, now: Timestamp) -> bool {
     let retry = report.next_attempt.is_some_and(|next| next <= now);
     let stopped = matches!(report.end, ProvisionEnd::Stopped { .. });
+    let expired = report.expires.is_some_and(|expires| expires <= now);
     let stale = report.finished.saturating_add(HOURLY).is_ok_and(|stale| stale <= now);
-    retry || stopped || stale
+    retry || stopped || expired || stale
 }
 
 async fn carry_out(cx: Arc<Context>, app: Arc<Usable>, job: ProvisionJob, held_before: Option<Digest>) -> Ended<ProvisionReport> {

@@ -11,7 +11,8 @@ use crate::{
         driver::Error,
         replaced, rivals,
     },
-    domain::{hash::ShortHash, id::IntegrationKey, report::ProvisionReport, store_mark::Replacement},
+    domain::{approval::StoredHold, hash::ShortHash, id::IntegrationKey, report::ProvisionReport, store_mark::Replacement},
+    store::Direction,
 };
 
 pub(super) struct Found {
@@ -24,6 +25,8 @@ pub(super) struct Found {
     pub(super) replaced: Option<Replacement>,
     /// Grows with every change to a person.
     pub(super) directory_revision: i64,
+    /// What the policy holds, or held last.
+    pub(super) hold: Option<StoredHold>,
     /// The last pass and what it was made for.
     pub(super) last_pass: Option<(ProvisionReport, ShortHash)>,
 }
@@ -38,6 +41,7 @@ pub(super) async fn run(policy: &ProvisioningPolicy, cx: &Context) -> Result<Fou
         app: app::find(&namespace, integration, cx),
         mapping: attribute_mapping::effective(&namespace, integration, cx),
         directory_revision: store.directory_revision(&key.organisation).await?,
+        hold: store.held(&key, Direction::ToApp, &policy.uid().unwrap_or_default()).await?,
         last_pass: store.last_pass(&key, &policy.uid().unwrap_or_default()).await?,
         replaced: replaced::find(&namespace, integration, store.as_ref(), cx).await?,
         key,

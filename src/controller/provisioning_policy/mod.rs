@@ -25,7 +25,7 @@ pub(crate) async fn reconcile(policy: Arc<ProvisioningPolicy>, cx: Arc<Context>)
     let visit = match validate::run(&policy, &found) {
         Ok(valid) => {
             let pass = apply::run(&policy, &valid, &found, &cx.store()?, &cx);
-            status::run(&policy, &valid, &pass, cx.clock.now())
+            status::run(&policy, &valid, &pass, found.hold.as_ref(), cx.clock.now())
         }
         Err(obstacle) => status::obstacle(&policy, obstacle),
     };
@@ -64,7 +64,7 @@ pub(super) fn judge(policy: &ProvisioningPolicy) -> Visit<ProvisioningPolicyStat
     let key = crate::domain::id::IntegrationKey::new("acme", policy.spec.integration_ref.name.clone());
     let mapping = super::attribute_mapping::Effective::NotReady { name: String::new() };
     let app = super::app::App::Unknown;
-    let found = dereference::Found { key, older: None, app, mapping, replaced: None, directory_revision: 0, last_pass: None };
+    let found = dereference::Found { key, older: None, app, mapping, replaced: None, directory_revision: 0, hold: None, last_pass: None };
     match validate::run(policy, &found) {
         Ok(_) => unreachable!("its app is unknown"),
         Err(obstacle) => status::obstacle(policy, obstacle),

@@ -22,6 +22,7 @@ use crate::{
         reasons,
     },
     domain::{
+        approval::{HoldState, StoredHold},
         counts::ProvisionCounts,
         report::{ActionClass, ProvisionEnd, ProvisionReport, StopCause},
         safeguard::{self, Verdict},
@@ -54,7 +55,13 @@ pub(super) fn obstacle(policy: &ProvisioningPolicy, obstacle: Obstacle) -> Visit
     Visit { outcome, conditions: vec![condition], status: policy.status.clone().unwrap_or_default() }
 }
 
-pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: Timestamp) -> Visit<ProvisioningPolicyStatus> {
+pub(super) fn run(
+    policy: &ProvisioningPolicy,
+    valid: &Valid,
+    pass: &Pass,
+    hold: Option<&StoredHold>,
+    now: Timestamp,
+) -> Visit<ProvisioningPolicyStatus> {
     let mut status = ProvisioningPolicyStatus {
         last_handled_request: pass
             .request
@@ -70,9 +77,10 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, pass: &Pass, now: 
         }
         (None, Some(_)) => Outcome::Progressing { message: "the first pass for these inputs is under way".to_owned(), after: UNDER_WAY },
         (Some(report), Some(_)) => {
-            fill(&mut status, report);
-            conditions.extend(of_report(report).into_iter().map(|condition| unless_broken(condition, valid)));
-            outcome(valid, report, now)
+            let reason = held_reason(report, hold);
+            fill(&mut status, report, reason);
+            conditions.extend(of_report(report, reason).into_iter().map(|condition| unless_broken(condition, valid)));
+            outcome(valid, report, reason, now)
         }
     };
     let outcome = match (outcome, &pass.error) {
@@ -106,13 +114,13 @@ fn accepted() -> ConditionSpec {
     ConditionSpec::holds(ConditionType::Accepted, Reason::Succeeded, "the policy counts for its integration")
 }
 
-fn outcome(valid: &Valid, report: &ProvisionReport, now: Timestamp) -> Outcome {
+fn outcome(valid: &Valid, report: &ProvisionReport, held: Reason, now: Timestamp) -> Outcome {
     if let Some(failed) = app_failed(report, now) {
         return failed;
     }
-    if let Some(message) = held_message(report) {
+    if let Some(message) = held_message(report, held) {
         // What is not held goes on: people who failed are tried again.
-        return Outcome::Held { reason: Reason::AwaitingApproval, message, run: false, recheck: until_due(report, now) };
+        return Outcome::Held { reason: held, message, run: false, recheck: until_due(report, now) };
     }
     if let Some(name) = &valid.broken_mapping {
         return Outcome::Waiting { reason: Reason::MappingNotReady, message: broken_mapping(name), after: WAITING };
@@ -137,7 +145,7 @@ fn app_failed(report: &ProvisionReport, now: Timestamp) -> Option<Outcome> {
 /// When the next pass is due without anything having changed: the next attempt of a failed person, or the hour.
 fn until_due(report: &ProvisionReport, now: Timestamp) -> Duration {
     let hour = report.finished.saturating_add(HOURLY).unwrap_or(Timestamp::MAX);
-    let due = report.next_attempt.map_or(hour, |next| next.min(hour));
+    let due = [report.next_attempt, report.expires].into_iter().flatten().fold(hour, Timestamp::min);
     Duration::try_from(due.duration_since(now)).unwrap_or_default().max(Duration::from_secs(1))
 }
 
@@ -158,7 +166,7 @@ fn applied(report: &ProvisionReport) -> String {
     )
 }
 
-fn of_report(report: &ProvisionReport) -> Vec<ConditionSpec> {
+fn of_report(report: &ProvisionReport, held: Reason) -> Vec<ConditionSpec> {
     let provisioned = match (&report.end, report.failed, report.undecided) {
         (ProvisionEnd::PlanOnly, ..) => ConditionSpec::fails(ConditionType::Provisioned, Reason::PlanOnly, planned(report)),
         (ProvisionEnd::StoreReplaced, ..) => ConditionSpec::fails(ConditionType::Provisioned, Reason::StoreReplaced, planned(report)),
@@ -185,12 +193,10 @@ fn of_report(report: &ProvisionReport) -> Vec<ConditionSpec> {
             let message = format!("{failed} people could not be provisioned; they are tried again by themselves, the others are done");
             ConditionSpec::fails(ConditionType::Provisioned, Reason::AccountsFailed, message)
         }
-        (ProvisionEnd::Done, ..) => {
-            ConditionSpec::fails(ConditionType::Provisioned, Reason::AwaitingApproval, held_message(report).unwrap_or_default())
-        }
+        (ProvisionEnd::Done, ..) => ConditionSpec::fails(ConditionType::Provisioned, held, held_message(report, held).unwrap_or_default()),
     };
-    let tripped = report.held.first().zip(held_message(report)).map(|(held, message)| {
-        let reason = match held.class {
+    let tripped = report.held.first().zip(held_message(report, held)).map(|(first, message)| {
+        let reason = match first.class {
             ActionClass::Removals => Reason::DeactivationLimitExceeded,
             ActionClass::Updates => Reason::UpdateLimitExceeded,
             ActionClass::Creates => Reason::CreateLimitExceeded,
@@ -200,25 +206,40 @@ fn of_report(report: &ProvisionReport) -> Vec<ConditionSpec> {
     std::iter::once(provisioned).chain(tripped).collect()
 }
 
+/// Why what is held is held: nobody has decided yet, or it was rejected.
+fn held_reason(report: &ProvisionReport, hold: Option<&StoredHold>) -> Reason {
+    match hold {
+        Some(hold) if hold.state == HoldState::Rejected && report.digest == Some(hold.hold.digest) => Reason::Rejected,
+        _ => Reason::AwaitingApproval,
+    }
+}
+
 /// The arithmetic of what is held.
-fn held_message(report: &ProvisionReport) -> Option<String> {
+fn held_message(report: &ProvisionReport, held: Reason) -> Option<String> {
     if report.held.is_empty() {
         return None;
     }
     let tripped = report.safeguards.iter().filter(|result| result.verdict == Verdict::Tripped).map(safeguard::arithmetic);
     let arithmetic: Vec<String> = tripped.collect();
     let classes: Vec<&str> = report.held.iter().map(|held| held.class.as_str()).collect();
-    Some(format!(
-        "{} Held as a whole: {}. Put the source, the policy or the limit right; a new plan is made then.",
-        arithmetic.join(" "),
-        classes.join(", ")
-    ))
+    let digest = report.digest.map(|digest| digest.to_string()).unwrap_or_default();
+    let way_out = match (held, &report.end) {
+        (Reason::Rejected, _) => format!(
+            "Plan {digest} was rejected: nothing of it is applied, and it is not asked for again. Put the source, the policy or the limit \
+             right"
+        ),
+        (_, ProvisionEnd::Done) => {
+            format!("Approve plan {digest} with a ChangeApproval, or put the source, the policy or the limit right")
+        }
+        _ => "Put the source, the policy or the limit right".to_owned(),
+    };
+    Some(format!("{} Held as a whole: {}. {way_out}; a new plan is made then.", arithmetic.join(" "), classes.join(", ")))
 }
 
-fn fill(status: &mut ProvisioningPolicyStatus, report: &ProvisionReport) {
+fn fill(status: &mut ProvisioningPolicyStatus, report: &ProvisionReport, held: Reason) {
     status.plan = Some(ProvisionPlanStatus {
         digest: report.digest.map(|digest| digest.to_string()),
-        expires: report.expires.map(|expires| Time(whole_seconds(expires))),
+        expires: report.expires.filter(|_| held != Reason::Rejected).map(|expires| Time(whole_seconds(expires))),
         counts: counts(report.plan),
     });
     status.applied = Some(counts(report.applied));

@@ -15,7 +15,11 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use super::{Early, Progress, ProvisionJob, decide, effect::Effect};
+use super::{
+    Early, Progress, ProvisionJob, decide,
+    effect::Effect,
+    hold::{self, Approved},
+};
 use crate::{
     connector::{AppError, ErrorClass},
     domain::{
@@ -73,7 +77,6 @@ impl Halt {
 struct Pass {
     job: ProvisionJob,
     claim: Claim,
-    digest: Option<Digest>,
     log: IntentLog,
     halt: Halt,
 }
@@ -84,6 +87,18 @@ struct Opened {
     intent: Intent,
     /// Which attempt it is, counted from 1.
     attempt: u32,
+    /// Of the plan that it is part of.
+    digest: Digest,
+}
+
+/// What of a plan is applied next.
+#[derive(Clone, Copy)]
+struct Share {
+    class: ActionClass,
+    /// Of the plan that it is part of.
+    digest: Digest,
+    /// What an approval has released of the class, and nothing else?
+    approved: bool,
 }
 
 /// What became of one person.
@@ -97,19 +112,31 @@ enum Outcome {
 }
 
 impl ProvisionJob {
-    pub(super) async fn apply(&self, claim: &Claim, report: &mut ProvisionReport, progress: &mut Progress) -> Result<(), Early> {
-        if report.plan.changes() > report.held.iter().map(|held| held.count).sum() {
+    /// `digest`: of the whole plan. Of an approved plan what has been released is applied (SG-11).
+    pub(super) async fn apply(
+        &self,
+        claim: &Claim,
+        digest: Digest,
+        approved: Option<&Approved>,
+        report: &mut ProvisionReport,
+        progress: &mut Progress,
+    ) -> Result<(), Early> {
+        let held: HashSet<ActionClass> = report.held.iter().map(|held| held.class).collect();
+        if report.plan.changes() > held.iter().map(|class| hold::size(*class, report.plan)).sum() {
             self.store.note_changes(claim).await?;
         }
         let (log, recording) = IntentLog::start(self.store.clone(), claim.clone(), self.clock.clone());
-        let pass = Arc::new(Pass { job: self.clone(), claim: claim.clone(), digest: report.digest, log, halt: Halt::default() });
-        let held: HashSet<ActionClass> = report.held.iter().map(|held| held.class).collect();
+        let pass = Arc::new(Pass { job: self.clone(), claim: claim.clone(), log, halt: Halt::default() });
         let mut result = Ok(());
-        for class in [ActionClass::Creates, ActionClass::Updates, ActionClass::Removals] {
+        for class in ActionClass::ALL {
             if held.contains(&class) {
                 continue;
             }
-            result = pass.apply_class(class, report, progress).await;
+            let share = match approved.filter(|approved| approved.classes.contains(&class)) {
+                Some(approved) => Share { class, digest: approved.digest, approved: true },
+                None => Share { class, digest, approved: false },
+            };
+            result = pass.apply_share(share, report, progress).await;
             if result.is_err() {
                 break;
             }
@@ -130,13 +157,17 @@ impl ProvisionJob {
 }
 
 impl Pass {
-    async fn apply_class(self: &Arc<Self>, class: ActionClass, report: &mut ProvisionReport, progress: &mut Progress) -> Result<(), Early> {
-        let read = async |after| self.job.store.provision_actions(&self.claim, Some(class), after, decide::BATCH).await;
+    async fn apply_share(self: &Arc<Self>, share: Share, report: &mut ProvisionReport, progress: &mut Progress) -> Result<(), Early> {
+        let (store, claim) = (&self.job.store, &self.claim);
+        let read = async |after| match share.approved {
+            true => store.released_actions(claim, share.class, after, decide::BATCH).await,
+            false => store.provision_actions(claim, Some(share.class), after, decide::BATCH).await,
+        };
         let mut next = read(None).await?;
         loop {
             let Some((last, _)) = next.last() else { return Ok(()) };
             let after = Some(*last);
-            let (outcomes, following) = futures::join!(self.apply_page(next, progress), read(after));
+            let (outcomes, following) = futures::join!(self.apply_page(share, next, progress), read(after));
             for outcome in outcomes? {
                 match outcome {
                     Outcome::Applied(counts) => report.applied += counts,
@@ -156,10 +187,15 @@ impl Pass {
     }
 
     /// Opens the intents of the page ahead of the requests, so that one commit serves many of them.
-    async fn apply_page(self: &Arc<Self>, page: Vec<(PersonId, ProvisionAction)>, progress: &Progress) -> Result<Vec<Outcome>, StoreError> {
+    async fn apply_page(
+        self: &Arc<Self>,
+        share: Share,
+        page: Vec<(PersonId, ProvisionAction)>,
+        progress: &Progress,
+    ) -> Result<Vec<Outcome>, StoreError> {
         let at_once = self.job.connector.concurrency().max(1);
         let (opened, waiting) = mpsc::channel(at_once * AHEAD);
-        let (opened, outcomes) = futures::join!(self.open_ahead(page, progress, opened), self.apply_opened(waiting, at_once));
+        let (opened, outcomes) = futures::join!(self.open_ahead(share, page, progress, opened), self.apply_opened(waiting, at_once));
         let outcomes = outcomes?;
         opened?;
         Ok(outcomes)
@@ -167,17 +203,18 @@ impl Pass {
 
     async fn open_ahead(
         &self,
+        share: Share,
         page: Vec<(PersonId, ProvisionAction)>,
         progress: &Progress,
         opened: mpsc::Sender<Opened>,
     ) -> Result<(), StoreError> {
-        let mut planned = page.into_iter().map(|(person, action)| Intent { person, action }).peekable();
+        let mut planned = page.into_iter().map(|(person, action)| Intent { person, action, approved: share.approved }).peekable();
         while planned.peek().is_some() && !self.is_over() {
             let group: Vec<Intent> = planned.by_ref().take(opened.max_capacity()).collect();
             for (id, intent) in self.log.open(&group).await?.into_iter().zip(group) {
                 let attempt = progress.attempt(intent.person, intent.action.inputs);
                 // Nobody takes it any more only if the pass is given up, and then the next one settles it.
-                let _given_up = opened.send(Opened { id, intent, attempt }).await;
+                let _given_up = opened.send(Opened { id, intent, attempt, digest: share.digest }).await;
             }
         }
         Ok(())
@@ -211,7 +248,8 @@ impl Pass {
     }
 
     async fn apply_one(self: Arc<Self>, opened: Opened) -> Result<Outcome, StoreError> {
-        let (Self { job, claim, digest, log, halt }, Opened { id, intent: Intent { person, action }, attempt }) = (&*self, opened);
+        let (Self { job, claim, log, halt }, Opened { id, intent, attempt, digest }) = (&*self, opened);
+        let Intent { person, action, approved } = intent;
         // The wait since the commit may have been long: look again before anything leaves (A12).
         if self.is_over() {
             log.close(id, IntentResult::Void).await?;
@@ -230,7 +268,8 @@ impl Pass {
             integration = %claim.integration,
             sequence = id.0,
             run = claim.run.0,
-            digest = digest.map(tracing::field::display),
+            %digest,
+            approved,
             person = %person,
             action = done.kind.label(),
             attributes = done.attributes().join(","),

@@ -1,7 +1,7 @@
 //! A provisioning pass: settle, decide, look up, guard, apply. Level-triggered: desired × links, every time (RU-3).
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -12,12 +12,13 @@ use crate::{
     clock::SharedClock,
     connector::{AppError, Connector},
     domain::{
+        approval::HoldState,
         counts::ProvisionCounts,
         hash::{Digest, DigestBuilder, ShortHash},
         id::PersonId,
         provision_decision::ProvisionRules,
-        report::{ActionClass, HeldClass, ProvisionEnd, ProvisionReport, StopCause},
-        safeguard::{self, RuleResult},
+        report::{ActionClass, ProvisionEnd, ProvisionReport, StopCause},
+        safeguard::{self, RuleResult, Verdict},
     },
     store::{Claim, Direction, Store, StoreError},
 };
@@ -25,6 +26,7 @@ use crate::{
 mod apply;
 mod decide;
 mod effect;
+mod hold;
 mod lookup;
 mod settle;
 
@@ -142,14 +144,19 @@ impl ProvisionJob {
         self.decide(claim, &mut progress).await?;
         report.plan = self.store.provision_counts(claim).await?;
         report.plan.unchanged = progress.unchanged;
-        report.digest = Some(self.digest(claim).await?);
+        let digest = self.digest(claim, &ActionClass::ALL.into()).await?;
+        report.digest = Some(digest);
         report.safeguards = self.guard(claim, report.plan).await?;
-        report.held = held(&report.safeguards, report.plan);
+        let approved = self.hold_back(claim, report).await?;
         let end = match self.mode {
             Mode::Plan => Ok(ProvisionEnd::PlanOnly),
             Mode::Hold => Ok(ProvisionEnd::StoreReplaced),
-            Mode::Enforce => self.apply(claim, report, &mut progress).await.map(|()| ProvisionEnd::Done),
+            Mode::Enforce => self.apply(claim, digest, approved.as_ref(), report, &mut progress).await.map(|()| ProvisionEnd::Done),
         };
+        // Once: who has failed is planned anew, and so is what has changed. A pass that did not get through goes on with the same.
+        if let (Some(approved), Ok(_)) = (&approved, &end) {
+            self.store.end_hold(claim, approved.run, HoldState::Done).await?;
+        }
         report.applied.unchanged = progress.unchanged;
         report.failed = progress.failed;
         report.undecided = progress.undecided;
@@ -157,10 +164,10 @@ impl ProvisionJob {
         end
     }
 
-    /// The digest over all planned actions as they are stored, by class, then by person id (RU-1).
-    async fn digest(&self, claim: &Claim) -> Result<Digest, Early> {
+    /// The digest over the planned actions of these classes as they are stored, by class, then by person id (RU-1).
+    async fn digest(&self, claim: &Claim, classes: &BTreeSet<ActionClass>) -> Result<Digest, Early> {
         let mut digest = DigestBuilder::new();
-        for class in [ActionClass::Creates, ActionClass::Updates, ActionClass::Removals] {
+        for class in classes.iter().copied() {
             digest.part(class.as_str().as_bytes());
             let mut after = None;
             loop {
@@ -195,6 +202,9 @@ impl ProvisionJob {
             report.digest = last.digest;
             report.plan = ProvisionCounts { unchanged: report.plan.unchanged, ..last.plan };
             report.applied = ProvisionCounts { unchanged: report.applied.unchanged, ..last.applied };
+            if last.safeguards.iter().any(|result| result.verdict == Verdict::Approved) {
+                report.safeguards = last.safeguards;
+            }
         }
         Ok(())
     }
@@ -214,14 +224,4 @@ impl ProvisionJob {
             finished: self.clock.now(),
         }
     }
-}
-
-/// The classes that tripped rules hold back, each as a whole (SG-10).
-fn held(safeguards: &[RuleResult], plan: ProvisionCounts) -> Vec<HeldClass> {
-    let size = |class| match class {
-        ActionClass::Creates => plan.create + plan.adopt,
-        ActionClass::Updates => plan.update + plan.reactivate,
-        ActionClass::Removals => plan.deactivate,
-    };
-    safeguard::held_classes(safeguards).into_iter().map(|class| HeldClass { class, count: size(class) }).collect()
 }

@@ -21,6 +21,7 @@ const fn refused(refusal: DecisionRefusal) -> DecisionOutcome {
 
 fn policy(integration: &IntegrationKey) -> ImportRules {
     ImportRules {
+        approval_seconds: 86_400,
         integration: integration.clone(),
         matching: MatchingRules { user_name: true, ..MatchingRules::default() },
         confirmation: Confirmation { activate_new: true, ..Confirmation::default() },

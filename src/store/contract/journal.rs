@@ -18,13 +18,14 @@ async fn with_ada(store: &impl Store) -> (IntegrationKey, PersonId, Claim) {
 }
 
 async fn open(store: &impl Store, claim: &Claim, person: PersonId, action: ProvisionAction) -> IntentId {
-    store.open_intents(claim, &[Intent { person, action }], at(1)).await.unwrap()[0]
+    store.open_intents(claim, &[Intent { person, action, approved: false }], at(1)).await.unwrap()[0]
 }
 
 pub(crate) async fn an_intent_is_there_after_a_crash(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let (app, ada, claim) = with_ada(&store).await;
-    let intents = [Intent { person: ada, action: creation() }, Intent { person: ada, action: deactivate("d") }];
+    let intents =
+        [Intent { person: ada, action: creation(), approved: false }, Intent { person: ada, action: deactivate("d"), approved: false }];
     let opened = store.open_intents(&claim, &intents, at(1)).await.unwrap();
     assert_eq!(store.unsettled_intents(&claim).await.unwrap(), [], "its own are under way");
     drop(store);
@@ -136,7 +137,7 @@ pub(crate) async fn many_requests_at_once_each_get_their_answer(fixture: &impl F
     let one = async |number: usize| {
         let person = person(&crm, &format!("p{number}"));
         let claim = claims[usize::from(!number.is_multiple_of(6))];
-        let opened = store.open_intents(claim, &[Intent { person, action: creation() }], at(2)).await;
+        let opened = store.open_intents(claim, &[Intent { person, action: creation(), approved: false }], at(2)).await;
         let Ok(opened) = opened else { return (number, None) };
         let link = created_link(person, &format!("a{number}"));
         store.close_intents(claim, &[(opened[0], done(link))], at(2)).await.unwrap();

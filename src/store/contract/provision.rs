@@ -72,7 +72,7 @@ pub(crate) async fn deactivations_are_counted_as_sets(fixture: &impl Fixture) {
     let claim = pass(&store, &app).await;
     for (number, second) in [(0, 10), (1, 20)] {
         let (app_id, person) = (&all[number], person(&hr, &all[number]));
-        let intents = [Intent { person, action: deactivate(app_id) }];
+        let intents = [Intent { person, action: deactivate(app_id), approved: false }];
         let opened = store.open_intents(&claim, &intents, at(second)).await.unwrap();
         let link = Link { state: LinkState::EndedByRemoval, active: false, ..created_link(person, app_id) };
         store.close_intents(&claim, &[(opened[0], IntentResult::Done { link: Box::new(link) })], at(second)).await.unwrap();

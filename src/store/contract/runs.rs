@@ -45,7 +45,7 @@ pub(crate) async fn a_newer_claim_ends_the_right_to_write(fixture: &impl Fixture
     let old_import = store.claim(&hr, Direction::ToDirectory, "a", at(1)).await.unwrap();
     store.plan_import(&old_import, &[rename(person, "1", "eve")]).await.unwrap();
     let old_pass = store.claim(&hr, Direction::ToApp, "b", at(1)).await.unwrap();
-    let intent = crate::store::Intent { person, action: creation() };
+    let intent = crate::store::Intent { person, action: creation(), approved: false };
     let intents = store.open_intents(&old_pass, std::slice::from_ref(&intent), at(1)).await.unwrap();
     let new_import = store.claim(&hr, Direction::ToDirectory, "a", at(2)).await.unwrap();
     let new_pass = store.claim(&hr, Direction::ToApp, "b", at(2)).await.unwrap();

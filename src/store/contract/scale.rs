@@ -76,7 +76,7 @@ async fn provision(store: &impl Store, app: &IntegrationKey, records: usize, clo
     }
     let clock = said("plan creates", records, clock);
     let one = async |person: &PersonId| {
-        let intent = Intent { person: *person, action: creation() };
+        let intent = Intent { person: *person, action: creation(), approved: false };
         let opened = store.open_intents(&claim, &[intent], at(4)).await.unwrap();
         let done = IntentResult::Done { link: Box::new(created_link(*person, &person.to_string())) };
         store.close_intents(&claim, &[(opened[0], done)], at(4)).await.unwrap();

@@ -23,7 +23,7 @@ fn code(error: &StoreError) -> Option<String> {
 }
 
 fn intents() -> Vec<Intent> {
-    let intent = |number: usize| Intent { person: person(&key("hr"), &number.to_string()), action: creation() };
+    let intent = |number: usize| Intent { person: person(&key("hr"), &number.to_string()), action: creation(), approved: false };
     (0..500).map(intent).collect()
 }
 

@@ -18,7 +18,11 @@ use super::{
     settle,
 };
 use crate::{
-    domain::id::{Epoch, IntegrationKey, IntentId},
+    domain::{
+        id::{Epoch, IntegrationKey, IntentId},
+        provision_plan::ProvisionAction,
+        report::ActionClass,
+    },
     store::{Claim, Direction, Intent, IntentResult, Result, StoreError},
 };
 
@@ -160,18 +164,21 @@ impl<'a> Fences<'a> {
 struct UnsettledRow {
     id: i64,
     person: Vec<u8>,
+    removes: bool,
     action: String,
 }
 
 impl SqliteStore {
     pub(super) async fn find_unsettled(&self, claim: &Claim) -> Result<Vec<(IntentId, Intent)>> {
-        const FIND: &str = "SELECT id, person, action FROM intent WHERE integration = ?1 AND epoch < ?2 ORDER BY id";
+        const FIND: &str = "SELECT id, person, removes, action FROM intent WHERE integration = ?1 AND epoch < ?2 ORDER BY id";
         let scope = self.scope(&claim.integration).await?;
         let Epoch(epoch) = claim.epoch;
         let found: Vec<UnsettledRow> =
             sqlx::query_as(FIND).bind(scope.integration).bind(epoch).fetch_all(&self.connections.readers).await?;
         let read = |row: &UnsettledRow| {
-            let intent = Intent { person: rows::person_id(&row.person)?, action: rows::from_json(&row.action, "intent.action")? };
+            let action: ProvisionAction = rows::from_json(&row.action, "intent.action")?;
+            let approved = !row.removes && action.kind.class() == Some(ActionClass::Removals);
+            let intent = Intent { person: rows::person_id(&row.person)?, action, approved };
             Ok((IntentId(row.id), intent))
         };
         found.iter().map(read).collect()

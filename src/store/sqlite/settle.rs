@@ -125,7 +125,7 @@ pub(super) struct NewIntent {
 
 impl NewIntent {
     pub fn new(intent: &Intent) -> Result<Self> {
-        let removes = intent.action.kind.class() == Some(ActionClass::Removals);
+        let removes = !intent.approved && intent.action.kind.class() == Some(ActionClass::Removals);
         Ok(Self { person: intent.person, removes, action: rows::to_json(&intent.action, "intent.action")? })
     }
 }

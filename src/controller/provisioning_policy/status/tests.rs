@@ -48,9 +48,13 @@ fn report(end: ProvisionEnd, people: u64) -> ProvisionReport {
 
 fn visit(report: &ProvisionReport) -> Visit<ProvisioningPolicyStatus> {
     let mut status = ProvisioningPolicyStatus { last_handled_request: Some("ü".repeat(256)), ..ProvisioningPolicyStatus::default() };
-    fill(&mut status, report);
-    let message = held_message(report).unwrap_or_else(|| applied(report));
-    Visit { outcome: Outcome::held(Reason::AwaitingApproval, message, false), conditions: of_report(report), status }
+    fill(&mut status, report, Reason::AwaitingApproval);
+    let message = held_message(report, Reason::AwaitingApproval).unwrap_or_else(|| applied(report));
+    Visit {
+        outcome: Outcome::held(Reason::AwaitingApproval, message, false),
+        conditions: of_report(report, Reason::AwaitingApproval),
+        status,
+    }
 }
 
 #[test]
@@ -128,11 +132,13 @@ fn c4_every_obstacle_and_every_end_says_what_to_do() {
     for error in testing::app_errors() {
         let reason = reasons::of_app(&error);
         let end = ProvisionEnd::AppFailed { reason: reason.as_str().to_owned(), message: error.to_string() };
-        let provisioned = &of_report(&report(end, 1))[0];
+        let provisioned = &of_report(&report(end, 1), Reason::AwaitingApproval)[0];
         assert_eq!((provisioned.kind, provisioned.reason), (ConditionType::Provisioned, reason), "{error}");
         testing::assert_helps(reason, &provisioned.message);
     }
-    testing::assert_helps(Reason::AwaitingApproval, &held_message(&report(ProvisionEnd::Done, 7)).unwrap());
+    for held in [Reason::AwaitingApproval, Reason::Rejected] {
+        testing::assert_helps(held, &held_message(&report(ProvisionEnd::Done, 7), held).unwrap());
+    }
 }
 
 fn outcome_of(error: &AppError) -> Option<Outcome> {
