@@ -66,6 +66,13 @@ async fn show(world: &World) -> Directory {
     world.apply("ImportSchedule", "missing", schedule).await;
     world.apply("ImportRun", "missing", json!({"integrationRef": of, "type": "Full"})).await;
     world.until("AppIntegration", "missing", "Ready", "False", "SecretNotFound").await;
+    for (name, run) in [("other-plan", "hr-by-hand"), ("nowhere", "nowhere")] {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let spec = json!({"target": {"kind": "ImportRun", "name": run}, "planDigest": digest, "decision": "Approve"});
+        world.apply("ChangeApproval", name, spec).await;
+    }
+    world.until("ChangeApproval", "other-plan", "Accepted", "False", "DigestMismatch").await;
+    world.until("ChangeApproval", "nowhere", "Accepted", "False", "TargetNotFound").await;
     for kind in ["ProvisioningPolicy", "ImportRun"] {
         world.until(kind, "missing", "Ready", "False", "IntegrationNotReady").await;
     }

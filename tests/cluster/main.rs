@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation fails the test")]
 
 mod answers;
+mod approvals;
 mod audit;
 mod bounds;
 #[allow(dead_code, reason = "the contract tests read the rest")]

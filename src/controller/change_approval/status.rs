@@ -105,7 +105,7 @@ pub(super) fn obstacle(obstacle: Obstacle) -> Visit<ChangeApprovalStatus> {
         ),
         Obstacle::NoPlan => unknown(
             Reason::Pending,
-            "the target has not made a plan yet; the decision is looked at as soon as there is one".to_owned(),
+            "the target has not made a plan yet; the decision counts by itself as soon as there is one".to_owned(),
         ),
         Obstacle::Suspended => unknown(
             Reason::Suspended,
