@@ -40,7 +40,7 @@ const FAILURES_IN_A_ROW: u32 = 10;
 
 /// Intents that are opened in one commit, in multiples of the requests under way at once. A crash leaves up to twice as many
 /// to be settled by looking.
-const AHEAD: usize = 8;
+const AHEAD: usize = 4;
 
 /// What stops all further writes of the pass.
 #[derive(Default)]
