@@ -4,7 +4,7 @@
 //! - `runs`, `purge`: claims and results of runs
 //! - `revision`: how far the store has come
 //! - `staging`, `sorted`, `people`, `keys`, `import_plan`, `import_apply`: imports
-//! - `candidates`: the queue of candidates
+//! - `candidates`, `inspect`: the queue of candidates; reading it beside an operator
 //! - `provision`, `provision_plan`, `observed`: provisioning
 //! - `journal`, `settle`: intents and what their results mean
 //!
@@ -41,6 +41,7 @@ mod connect;
 mod down;
 mod import_apply;
 mod import_plan;
+mod inspect;
 mod journal;
 mod keys;
 mod observed;
@@ -58,6 +59,8 @@ mod staging;
 mod tally;
 #[cfg(test)]
 mod tests;
+
+pub use inspect::{QueueFilter, QueuedRecord, read_queue};
 
 /// The store in one SQLite file.
 pub struct SqliteStore {
