@@ -13,7 +13,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{
     failure,
-    functions::{Returned, check_length, is_null, null, text},
+    functions::{Returned, check_length, is_null, null, text, wants},
     kind::Kind,
 };
 
@@ -103,10 +103,6 @@ fn texts<'a, const N: usize>(function: &str, args: &'a [CowVal<'_, '_>]) -> Resu
         *place = arg.downcast_ref::<CelString>().map(CelString::inner).ok_or_else(|| wants(function, Kind::Text, arg.as_ref()))?;
     }
     Ok(Some(found))
-}
-
-fn wants(function: &str, wanted: Kind, got: &dyn Val) -> ExecutionError {
-    failure::of_function(function, format!("needs {}, not {}", wanted.word(), Kind::of_cel(got.get_type()).word()))
 }
 
 fn of_text<'b, 'v>(function: &str, args: &[CowVal<'b, 'v>], make: impl Fn(&str) -> String) -> Returned<'b, 'v> {
