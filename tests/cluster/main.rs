@@ -20,6 +20,7 @@ mod lifecycle;
 mod long;
 mod main_job;
 mod many;
+mod matching;
 #[path = "../support/mutate.rs"]
 mod mutate;
 mod mutations;

@@ -114,7 +114,7 @@ fn steps() -> impl Strategy<Value = Step> {
 /// The rules in their own words: does the record look like the person, exactly and partly?
 fn resembles(record: &Profile, person: &Profile, rules: &MatchingRules) -> (bool, bool) {
     let equal = |attribute| match (record.text(attribute), person.text(attribute)) {
-        (Some(""), _) | (_, Some("")) | (None, _) | (_, None) => false,
+        (Some("") | None, _) | (_, Some("") | None) => false,
         (Some(one), Some(other)) => {
             if rules.case_sensitive {
                 same_text(one, other)

@@ -131,7 +131,7 @@ impl Directory {
             row: &row,
             candidates: people.candidates(),
             twice: own.shared_with(&others),
-            claimed: rules.confirmation.partial_automatic && people.by_names.iter().any(|hit| claims(&hit.person.id)),
+            claimed: rules.confirmation.partial_automatic && people.names.iter().any(|hit| claims(&hit.person.id)),
         };
         decide(evidence, rules)
     }
@@ -143,10 +143,10 @@ impl Directory {
             self.people.values().filter(has).map(|person| self.hit(person, listed)).collect()
         };
         People {
-            by_user_name: under(|found| &found.user_name),
-            by_email: under(|found| &found.email),
-            by_attribute: under(|found| &found.attribute),
-            by_names: under(|found| &found.names),
+            user_name: under(|found| &found.user_name),
+            email: under(|found| &found.email),
+            attribute: under(|found| &found.attribute),
+            names: under(|found| &found.names),
         }
     }
 
@@ -230,10 +230,10 @@ struct Found {
 }
 
 struct People {
-    by_user_name: Vec<PersonHit>,
-    by_email: Vec<PersonHit>,
-    by_attribute: Vec<PersonHit>,
-    by_names: Vec<PersonHit>,
+    user_name: Vec<PersonHit>,
+    email: Vec<PersonHit>,
+    attribute: Vec<PersonHit>,
+    names: Vec<PersonHit>,
 }
 
 impl Found {
@@ -257,8 +257,8 @@ impl Found {
 
 impl People {
     fn candidates(&self) -> Candidates<'_> {
-        let Self { by_user_name, by_email, by_attribute, by_names } = self;
-        Candidates { by_user_name, by_email, by_attribute, by_names }
+        let Self { user_name, email, attribute, names } = self;
+        Candidates { by_user_name: user_name, by_email: email, by_attribute: attribute, by_names: names }
     }
 }
 
