@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Identity lifecycle and provisioning as code on Kubernetes.
 #[derive(Debug, Parser)]
@@ -17,12 +17,40 @@ pub struct Cli {
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Run the operator (the default).
     Controller,
+    /// List the records that wait for a decision. Reads the store's file; an operator may be using it.
+    Candidates(CandidatesArgs),
     /// Print the version.
     Version,
+}
+
+/// Which candidates are listed, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct CandidatesArgs {
+    /// Of this namespace only.
+    #[arg(long, short)]
+    pub namespace: Option<String>,
+    /// Of the AppIntegrations of this name only.
+    #[arg(long, short)]
+    pub integration: Option<String>,
+    /// Show the username that each record asks for: personal data.
+    #[arg(long)]
+    pub show_names: bool,
+    /// The form of the list.
+    #[arg(long, short, default_value = "table")]
+    pub output: OutputFormat,
+}
+
+/// The form of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    Table,
+    /// One JSON object with a list `items`.
+    Json,
 }
 
 /// The operator's settings.
@@ -120,5 +148,16 @@ mod tests {
         assert!(!cli.settings.require_secret_consent);
         assert_eq!(cli.settings.allowed_addresses, [AddressClass::Public, AddressClass::Private]);
         assert!(Cli::try_parse_from(["joinery", "--max-concurrent-runs", "0"]).is_err());
+    }
+
+    #[test]
+    fn candidates_are_listed_without_names_unless_told_otherwise() {
+        let parsed = |arguments: &[&str]| Cli::try_parse_from(["joinery", "candidates"].iter().chain(arguments)).unwrap();
+        let Some(Command::Candidates(plain)) = parsed(&[]).command else { panic!("another command") };
+        assert_eq!((plain.show_names, plain.output, plain.namespace), (false, OutputFormat::Table, None));
+        let cli = parsed(&["-n", "acme", "-o", "json", "--show-names", "--store", "there.db"]);
+        let Some(Command::Candidates(full)) = cli.command else { panic!("another command") };
+        assert_eq!((full.show_names, full.output, full.namespace.as_deref()), (true, OutputFormat::Json, Some("acme")));
+        assert_eq!(cli.settings.store, PathBuf::from("there.db"));
     }
 }

@@ -1,10 +1,11 @@
 //! `joinery`: parse, start, run.
 
-use std::process::ExitCode;
+use std::{io::Write as _, path::Path, process::ExitCode};
 
 use clap::Parser as _;
 use joinery::{
-    cli::{Cli, Command},
+    candidates,
+    cli::{CandidatesArgs, Cli, Command},
     operator, telemetry,
 };
 
@@ -25,10 +26,6 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     telemetry::start_logging(cli.settings.log_level, cli.settings.log_format);
-    // Before anything speaks TLS: kube and the app client share one provider.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        tracing::warn!("another TLS provider was installed before");
-    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -36,10 +33,30 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Some(Command::Candidates(arguments)) = &cli.command {
+        return runtime.block_on(list(&cli.settings.store, arguments));
+    }
+    // Before anything speaks TLS: kube and the app client share one provider.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::warn!("another TLS provider was installed before");
+    }
     match runtime.block_on(operator::run(cli.settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = telemetry::chain(&error), "the operator cannot run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn list(store: &Path, arguments: &CandidatesArgs) -> ExitCode {
+    match candidates::list(store, arguments).await {
+        Ok(text) => {
+            let _closed_pipe = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("joinery: {}: {}", store.display(), telemetry::chain(&error));
             ExitCode::FAILURE
         }
     }

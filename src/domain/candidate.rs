@@ -145,6 +145,8 @@ pub struct Candidate {
     pub reason: PendingReason,
     /// Has somebody decided to ignore it?
     pub ignored: bool,
+    /// Has the record's account a live link, so that something else about it is to be decided?
+    pub linked: bool,
 }
 
 /// What may be decided about a candidate (MT-8).

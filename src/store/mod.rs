@@ -44,6 +44,12 @@ pub enum StoreError {
         /// The first migration that is not known.
         version: i64,
     },
+    /// The store is only to be read, and was written by an older version.
+    #[error("the store has no migration after {version}, and this version has; start the operator of this version with it once")]
+    Older {
+        /// The last migration that was applied.
+        version: i64,
+    },
     /// A row holds what this version cannot read.
     #[error("the store holds something unreadable in {what}")]
     Corrupt {

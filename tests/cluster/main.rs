@@ -21,6 +21,7 @@ mod lifecycle;
 mod long;
 mod main_job;
 mod many;
+mod matching;
 #[path = "../support/mutate.rs"]
 mod mutate;
 mod mutations;

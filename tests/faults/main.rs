@@ -20,6 +20,7 @@ mod first_contact;
 mod imports;
 mod kill;
 mod listings;
+mod matching;
 mod moving;
 mod numbers;
 mod partial;

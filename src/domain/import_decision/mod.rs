@@ -18,7 +18,11 @@ mod unlinked;
 pub use confirm::{Standing, confirm};
 
 #[cfg(test)]
+mod confirmations;
+#[cfg(test)]
 mod histories;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod testing;
 

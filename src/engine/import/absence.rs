@@ -11,7 +11,7 @@ use crate::{
         hash::ShortHash,
         id::AppId,
         import_decision::{self, Absence, Evidence, Twice},
-        import_plan::{ImportAction, KnownAccount, StagedRow},
+        import_plan::{CandidateWrite, ImportAction, KnownAccount, StagedRow},
         matching::Candidates,
         report::ImportEnd,
     },
@@ -63,6 +63,22 @@ impl ImportJob {
             counted.sort_by(|a, b| a.app_id.cmp(&b.app_id));
             self.store.plan_import(claim, &counted).await?;
             planning.add(&counted);
+        }
+    }
+
+    /// Takes records out of the queue that a complete listing does not have: there is nothing left to be decided. Whoever is
+    /// linked is for [`Self::decide_absences`], and what is ignored stays so (MT-8).
+    pub(super) async fn forget_candidates(&self, claim: &Claim, listing: &SeenIds, planning: &mut Planning) -> Result<(), Early> {
+        let mut after: Option<AppId> = None;
+        loop {
+            let page = self.store.candidates(&self.rules.integration, after.as_ref(), BATCH).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.app_id.clone());
+            let gone = page.iter().filter(|one| !one.linked && !one.ignored && !listing.contains(&one.app_id));
+            let actions: Vec<_> =
+                gone.map(|one| ImportAction { candidate: CandidateWrite::Remove, ..ImportAction::keep(one.app_id.clone()) }).collect();
+            self.store.plan_import(claim, &actions).await?;
+            planning.add(&actions);
         }
     }
 

@@ -116,6 +116,9 @@ impl ImportJob {
         if !listing.seen().is_empty() && observed.unchanged < linked {
             self.decide_absences(claim, listing.seen(), &mut planning).await?;
         }
+        if !listing.seen().is_empty() {
+            self.forget_candidates(claim, listing.seen(), &mut planning).await?;
+        }
         planning.add_unchanged(observed.unchanged);
         let planned = planning.finish();
         report.plan = planned.counts;

@@ -52,6 +52,7 @@ struct ListedRow {
     proposal: Option<String>,
     reason: String,
     ignored: bool,
+    linked: bool,
 }
 
 #[derive(FromRow)]
@@ -88,8 +89,9 @@ struct Work {
 
 impl SqliteStore {
     pub(super) async fn read_candidates(&self, integration: &IntegrationKey, after: Option<&AppId>, limit: u32) -> Result<Vec<Candidate>> {
-        const PAGE: &str = "SELECT app_id, kind, proposal, reason, ignored FROM candidate
-            WHERE integration = ?1 AND app_id > ?2 ORDER BY app_id LIMIT ?3";
+        const PAGE: &str = "SELECT c.app_id, c.kind, c.proposal, c.reason, c.ignored, EXISTS (SELECT 1 FROM account a
+                WHERE a.integration = ?1 AND a.app_id = c.app_id AND a.state = 'Live') AS linked
+            FROM candidate c WHERE c.integration = ?1 AND c.app_id > ?2 ORDER BY c.app_id LIMIT ?3";
         let scope = self.scope(integration).await?;
         let page: Vec<ListedRow> =
             sqlx::query_as(PAGE).bind(scope.integration).bind(rows::start(after)).bind(limit).fetch_all(&self.connections.readers).await?;
@@ -138,6 +140,7 @@ impl ListedRow {
             person: person(self.proposal)?,
             reason: reason(&self.reason)?,
             ignored: self.ignored,
+            linked: self.linked,
             app_id,
         })
     }
@@ -157,15 +160,15 @@ impl WaitingRow {
     }
 }
 
-fn kind(text: &str) -> Result<ProposalKind> {
+pub(super) fn kind(text: &str) -> Result<ProposalKind> {
     ProposalKind::parse(text).ok_or(StoreError::Corrupt { what: "candidate.kind" })
 }
 
-fn reason(text: &str) -> Result<PendingReason> {
+pub(super) fn reason(text: &str) -> Result<PendingReason> {
     PendingReason::parse(text).ok_or(StoreError::Corrupt { what: "candidate.reason" })
 }
 
-fn person(text: Option<String>) -> Result<Option<PersonId>> {
+pub(super) fn person(text: Option<String>) -> Result<Option<PersonId>> {
     text.map(|text| PersonId::parse(&text).ok_or(StoreError::Corrupt { what: "candidate.proposal" })).transpose()
 }
 

@@ -73,6 +73,11 @@ async fn restrict(path: &Path) -> std::io::Result<()> {
     file.set_permissions(std::fs::Permissions::from_mode(OWNER_ONLY)).await
 }
 
+/// The version of the tables that this version works with.
+pub(super) fn version() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
 async fn migrate(writer: &SqlitePool) -> Result<()> {
     MIGRATIONS.run(writer).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::Newer { version },

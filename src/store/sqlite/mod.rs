@@ -4,7 +4,7 @@
 //! - `runs`, `purge`: claims and results of runs
 //! - `revision`: how far the store has come
 //! - `staging`, `sorted`, `people`, `keys`, `import_plan`, `import_apply`: imports
-//! - `candidates`: the queue of candidates
+//! - `candidates`, `inspect`: the queue of candidates; reading it beside an operator
 //! - `provision`, `provision_plan`, `observed`: provisioning
 //! - `held`, `released`: plans that a limit holds, and approved ones
 //! - `journal`, `settle`: intents and what their results mean
@@ -44,6 +44,7 @@ mod down;
 mod held;
 mod import_apply;
 mod import_plan;
+mod inspect;
 mod journal;
 mod keys;
 mod observed;
@@ -62,6 +63,8 @@ mod staging;
 mod tally;
 #[cfg(test)]
 mod tests;
+
+pub use inspect::{QueueFilter, QueuedRecord, read_queue};
 
 /// The store in one SQLite file.
 pub struct SqliteStore {
