@@ -65,7 +65,8 @@ fn fits(text: &str, pattern: &str) -> Result<bool, ExecutionError> {
         if let Some(compiled) = kept.get(pattern) {
             return Ok(compiled.is_match(text));
         }
-        let compiled = Regex::new(pattern).map_err(|_| failure::of_function("matches", "has a pattern that is not a regular expression"))?;
+        let compiled =
+            Regex::new(pattern).map_err(|_| failure::of_function("matches", "has a pattern that is not a regular expression"))?;
         let fits = compiled.is_match(text);
         if kept.len() >= MAX_KEPT {
             kept.clear();
