@@ -88,6 +88,8 @@ fn import_rules() -> ImportRules {
         matching: MatchingRules { user_name: true, case_sensitive: false, ..MatchingRules::default() },
         confirmation: Confirmation { exact_automatic: true, partial_automatic: false, new_automatic: true, activate_new: true },
         sourcing: Some(Sourcing::default()),
+        profile_sources: Vec::new(),
+        protection: Protection::Nobody,
         push_null_values: false,
         missing_full_imports: 2,
         limits: ImportLimits { max_unassigned_percent: 20, min_population: 100, max_unassigned: None },
@@ -130,6 +132,7 @@ fn provision_rules() -> Result<ProvisionRules, Problem> {
         assignments: vec![everybody],
         user_name_format: Expression::compile_text("spec.toApp.usernameFormat", "user.userName", Scope::User)?,
         mapping: preset().ok(),
+        protection: Protection::Nobody,
         limits: ProvisionLimits {
             max_deactivated_percent: 20,
             min_population: 100,

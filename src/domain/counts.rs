@@ -44,6 +44,8 @@ counts! {
         ignored,
         /// Records that could not be mapped or would collide; they are left as they are.
         failed,
+        /// People who would lose something and are protected (SO-5).
+        protected,
     }
 }
 
@@ -69,6 +71,8 @@ counts! {
         reactivate,
         /// Accounts that need nothing.
         unchanged,
+        /// People who would lose their account and are protected (SO-5).
+        protected,
     }
 }
 

@@ -99,6 +99,9 @@ pub struct ImportAction {
     pub failed: Option<RecordFailure>,
     /// Is the record left out: inactive (TD-5), or ignored by decision (MT-8)?
     pub ignored: bool,
+    /// Is something not taken away because the person is protected (SO-5)?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
 }
 
 /// What becomes of an account's row.
@@ -193,6 +196,7 @@ impl ImportAction {
             removes: false,
             failed: None,
             ignored: false,
+            protected: false,
         }
     }
 
@@ -220,6 +224,7 @@ impl ImportAction {
         counts.pending = u64::from(matches!(self.candidate, CandidateWrite::Put(_)) && !self.ignored);
         counts.failed = u64::from(self.failed.is_some());
         counts.ignored = u64::from(self.ignored);
+        counts.protected = u64::from(self.protected);
         counts
     }
 

@@ -26,6 +26,7 @@ pub mod mapping;
 pub mod matching;
 pub mod person;
 pub mod profile;
+pub mod protection;
 pub mod provision_decision;
 pub mod provision_plan;
 pub mod report;

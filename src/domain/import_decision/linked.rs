@@ -26,6 +26,9 @@ pub(super) fn decide(evidence: Evidence<'_>, known: &KnownAccount, rules: &Impor
         }
     };
     let turn = turn(known, staged);
+    let protected = turn == Turn::Departed && rules.protection.covers(&known.person);
+    // SO-5: as if the departure had not been seen, so that it is seen again.
+    let turn = if protected { Turn::Same } else { turn };
     let flow = match effective(known, rules) {
         Some(sourcing) => flow(&known.person, mapped, turn, sourcing, evidence.candidates, rules),
         None => Flow { person: PersonWrite::Keep, pending: None, return_open: false },
@@ -36,8 +39,8 @@ pub(super) fn decide(evidence: Evidence<'_>, known: &KnownAccount, rules: &Impor
     ImportAction {
         account: AccountWrite::Seen {
             // MT-6: what is pending is looked at in each import, changed or not.
-            hash: pending.is_none().then_some(staged.hash),
-            active: staged.active && !flow.return_open,
+            hash: (pending.is_none() && !protected).then_some(staged.hash),
+            active: protected || (staged.active && !flow.return_open),
         },
         link: if live { LinkWrite::Keep } else { LinkWrite::Create { person: known.person.id } },
         person: flow.person,
@@ -48,6 +51,7 @@ pub(super) fn decide(evidence: Evidence<'_>, known: &KnownAccount, rules: &Impor
         // SG-3: whatever onDeactivation says and whoever is the effective source.
         removes: turn == Turn::Departed,
         ignored: pending.is_some() && evidence.row.queued == Queued::Ignored,
+        protected,
         ..keep
     }
 }

@@ -5,6 +5,7 @@ use super::{
     import_plan::{AccountWrite, CandidateWrite, ImportAction, KnownAccount, LinkWrite, PersonWrite, StagedRow},
     link::LinkState,
     matching::{Candidates, MatchingRules},
+    protection::Protection,
     safeguard::ImportLimits,
     sourcing::{Sourcing, on_departure},
 };
@@ -37,6 +38,10 @@ pub struct ImportRules {
     pub confirmation: Confirmation,
     /// `None`: the app is no profile source.
     pub sourcing: Option<Sourcing>,
+    /// `Directory.spec.profileSources`, highest priority first (SO-1).
+    pub profile_sources: Vec<String>,
+    /// Who is left out of removals (SO-5).
+    pub protection: Protection,
     /// Does a null in the app clear the directory's value (AI-10)?
     pub push_null_values: bool,
     /// From how many complete full imports in a row a record must be missing (LS-4); 1..=5.
@@ -126,6 +131,10 @@ pub fn decide_missing(known: &KnownAccount, rules: &ImportRules) -> Absence {
 /// Decides about an account that is missing often enough and that a GET has proved to be gone.
 pub fn decide_gone(known: &KnownAccount, rules: &ImportRules) -> ImportAction {
     let person = &known.person;
+    if rules.protection.covers(person) {
+        // The count stays where it is: as soon as nobody protects the person, the next import asks again.
+        return ImportAction { protected: true, ..ImportAction::keep(known.link.app_id.clone()) };
+    }
     let state = effective(known, rules).and_then(|sourcing| on_departure(sourcing, person.state));
     ImportAction {
         account: AccountWrite::Missing { times: known.missing.saturating_add(1) },

@@ -12,6 +12,7 @@ use crate::domain::{
     matching::{Candidates, MatchingRules, PersonHit},
     person::{Person, PersonState},
     profile::Profile,
+    protection::Protection,
     safeguard::ImportLimits,
     sourcing::{OnDeactivation, Sourcing},
 };
@@ -27,6 +28,8 @@ pub(super) fn rules() -> ImportRules {
             reactivate_suspended: false,
             reactivate_deactivated: false,
         }),
+        profile_sources: Vec::new(),
+        protection: Protection::Nobody,
         push_null_values: false,
         missing_full_imports: 2,
         limits: ImportLimits { max_unassigned_percent: 20, min_population: 100, max_unassigned: None },

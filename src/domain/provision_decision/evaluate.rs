@@ -33,6 +33,9 @@ pub(super) trait Values {
     /// Is the person assigned, and with which values?
     fn assigned(&self, person: &Person) -> Assigned;
 
+    /// Is the person left out of removals (SO-5)?
+    fn is_protected(&self, person: &Person) -> bool;
+
     /// The digest of the mapping; `None` while it is not ready (MA-7).
     fn mapping(&self) -> Option<ShortHash>;
 
@@ -55,6 +58,10 @@ impl<'a> Policy<'a> {
 impl Values for ProvisionRules {
     fn assigned(&self, person: &Person) -> Assigned {
         assigned(&self.assignments, person)
+    }
+
+    fn is_protected(&self, person: &Person) -> bool {
+        self.protection.covers(person)
     }
 
     fn mapping(&self) -> Option<ShortHash> {
@@ -89,6 +96,7 @@ mod tests {
         id::IntegrationKey,
         mapping::{Apply, Expression, Mapping, MappingSource, OnNull, Preset, Scope, ToAppEntry},
         person::PersonState,
+        protection::Protection,
         safeguard::ProvisionLimits,
     };
 
@@ -115,6 +123,7 @@ mod tests {
             }],
             user_name_format: compile("usernameFormat", user_name_format),
             mapping: Some(Mapping::compile(mapping).unwrap()),
+            protection: Protection::default(),
             limits: ProvisionLimits {
                 max_deactivated_percent: 20,
                 min_population: 100,

@@ -81,7 +81,7 @@ impl World {
                 }
                 None
             }
-            Decision::Undecided | Decision::Waiting { .. } => None,
+            Decision::Undecided | Decision::Protected | Decision::Waiting { .. } => None,
             Decision::Act(action) => {
                 let links: Vec<_> = self.row.link.iter().cloned().collect();
                 let action = resolve::resolve(&self.row.person, &action, &self.app, &links, false, self.policy.policy());

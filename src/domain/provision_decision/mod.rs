@@ -13,6 +13,7 @@ use super::{
     mapping::{Expression, Mapping},
     person::{Person, PersonState},
     profile::Profile,
+    protection::Protection,
     provision_plan::{ProvisionAction, ProvisionKind, ProvisionRow},
     safeguard::ProvisionLimits,
 };
@@ -49,6 +50,8 @@ pub struct ProvisionRules {
     pub user_name_format: Expression,
     /// The attributes. `None` if the mapping does not compile: creates and updates stop, removals go on (MA-7).
     pub mapping: Option<Mapping>,
+    /// Who is left out of removals (SO-5).
+    pub protection: Protection,
     /// The limits.
     pub limits: ProvisionLimits,
     /// The rolling window of the limits, in seconds.
@@ -71,6 +74,8 @@ pub enum Decision {
     },
     /// The assignment is undecided (TA-17).
     Undecided,
+    /// The account would be taken away, but the person is protected (SO-5).
+    Protected,
     /// The last attempt failed, and it is not time for the next one (RL-3).
     Waiting {
         /// When it is.
@@ -128,6 +133,9 @@ fn decide_by(row: &ProvisionRow, policy: Policy<'_>, now: Timestamp) -> Decision
 fn remove(row: &ProvisionRow, link: &Link, policy: Policy<'_>, now: Timestamp) -> Decision {
     if !policy.switches.deactivate_users {
         return Decision::Nothing { confirm: None, counted: true };
+    }
+    if policy.values.is_protected(&row.person) {
+        return Decision::Protected;
     }
     let inputs = inputs(row, policy, None);
     waiting(row, inputs, now).unwrap_or_else(|| {
@@ -316,6 +324,8 @@ mod tests {
         match decision {
             Decision::Nothing { .. } => "nothing",
             Decision::Undecided => "undecided",
+        Decision::Protected => "protected",
+            Decision::Protected => "protected",
             Decision::Waiting { .. } => "waiting",
             Decision::Act(action) => match action.kind {
                 ProvisionKind::Create { .. } => "create",

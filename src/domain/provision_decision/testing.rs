@@ -32,13 +32,14 @@ pub(super) struct Fake {
     pub assigned: Assigned,
     pub mapping: Option<ShortHash>,
     pub fails: Option<BlockReason>,
+    pub protected: bool,
 }
 
 impl Fake {
     /// Everybody is assigned, every switch is on.
     pub(super) fn all_on() -> Self {
         let switches = Switches { create_users: true, update_user_attributes: true, deactivate_users: true, digest: ShortHash([1; 16]) };
-        Self { switches, assigned: Assigned::Yes(Map::new()), mapping: Some(ShortHash([2; 16])), fails: None }
+        Self { switches, assigned: Assigned::Yes(Map::new()), mapping: Some(ShortHash([2; 16])), fails: None, protected: false }
     }
 
     pub(super) fn all_off() -> Self {
@@ -80,6 +81,10 @@ impl Fake {
 impl Values for Fake {
     fn assigned(&self, _person: &Person) -> Assigned {
         self.assigned.clone()
+    }
+
+    fn is_protected(&self, _person: &Person) -> bool {
+        self.protected
     }
 
     fn mapping(&self) -> Option<ShortHash> {

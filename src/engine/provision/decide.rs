@@ -93,6 +93,7 @@ impl ProvisionJob {
                     confirmed.extend(confirm.map(|inputs| (row.person.id, inputs)));
                 }
                 Decision::Undecided => progress.undecided += 1,
+                Decision::Protected => progress.protected += 1,
                 Decision::Waiting { next_attempt } => progress.failed_until(next_attempt),
                 Decision::Act(ProvisionAction { kind: ProvisionKind::Blocked { reason }, inputs, .. }) => {
                     failures.push(self.blocked(row.person.id, inputs, reason, progress));

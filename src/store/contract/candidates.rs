@@ -26,6 +26,8 @@ fn policy(integration: &IntegrationKey) -> ImportRules {
         matching: MatchingRules { user_name: true, ..MatchingRules::default() },
         confirmation: Confirmation { activate_new: true, ..Confirmation::default() },
         sourcing: Some(Sourcing::default()),
+        profile_sources: Vec::new(),
+        protection: Protection::Nobody,
         push_null_values: false,
         missing_full_imports: 2,
         limits: ImportLimits { max_unassigned_percent: 20, min_population: 100, max_unassigned: None },

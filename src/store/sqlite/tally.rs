@@ -24,14 +24,14 @@ pub(super) trait Tally: Copy + Default {
 
 impl Tally for ImportCounts {
     fn fields(&mut self) -> Vec<&mut u64> {
-        let Self { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed } = self;
-        vec![new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed]
+        let Self { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed, protected } = self;
+        vec![new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed, protected]
     }
 }
 
 impl Tally for ProvisionCounts {
     fn fields(&mut self) -> Vec<&mut u64> {
-        let Self { create, adopt, update, deactivate, reactivate, unchanged } = self;
-        vec![create, adopt, update, deactivate, reactivate, unchanged]
+        let Self { create, adopt, update, deactivate, reactivate, unchanged, protected } = self;
+        vec![create, adopt, update, deactivate, reactivate, unchanged, protected]
     }
 }
