@@ -9,7 +9,7 @@
 
 use crate::{
     connector::{AppError, CredentialError},
-    store::StoreError,
+    store::{Claim, Store, StoreError},
 };
 
 pub mod check;
@@ -29,6 +29,14 @@ pub enum Mode {
     Enforce,
     /// The store is not the one that the integration's status speaks of: plans are made and held (SG-12).
     Hold,
+}
+
+/// AI-9: what was linked at another host is not written to before the present one has shown it.
+async fn meet_host(store: &dyn Store, claim: &Claim, host: &str) -> Result<(), StoreError> {
+    if let Some(unproven) = store.meet_host(claim, host).await? {
+        tracing::info!(target: "audit", integration = %claim.integration, host, unproven, "the app is at another host: links are unproven");
+    }
+    Ok(())
 }
 
 /// A run that ended without a report.

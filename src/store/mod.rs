@@ -199,6 +199,20 @@ pub trait Store: Send + Sync {
     /// The numbers for the integration's status.
     async fn account_counts(&self, integration: &IntegrationKey) -> Result<AccountCounts>;
 
+    // --- links after a change of host (AI-9) ---
+
+    /// Says at which host the run reads and writes. If the links were made at another one, they are unproven from now on,
+    /// records that wait for a decision are forgotten, and a run of the other direction, begun at the former host, loses its
+    /// claim. `None`: it is the host of before, or the first; otherwise how many links are unproven.
+    async fn meet_host(&self, claim: &Claim, host: &str) -> Result<Option<u64>>;
+
+    /// The next accounts with an unproven link, live or ended, after `after`, by app id.
+    async fn unproven_accounts(&self, integration: &IntegrationKey, after: Option<&AppId>, limit: u32) -> Result<Vec<KnownAccount>>;
+
+    /// These accounts have shown themselves at the present host: their links are what they were, and what is kept of their
+    /// resources is what was read.
+    async fn prove_links(&self, claim: &Claim, accounts: &[Record]) -> Result<()>;
+
     // --- imports: observe ---
 
     /// Hashes of the records with a live link that were decided under the same inputs (mapping and policy). Records that

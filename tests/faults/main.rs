@@ -16,6 +16,7 @@ mod blame;
 mod crashes;
 mod edits;
 mod first_contact;
+mod hosts;
 mod imports;
 mod kill;
 mod listings;

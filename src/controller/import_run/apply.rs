@@ -114,6 +114,7 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, store: Arc<dyn 
                 rules: valid.policy.rules.clone(),
                 mapping: valid.mapping.clone(),
                 user_name: valid.policy.user_name.clone(),
+                host: valid.app.host(),
                 mode,
                 object: key.uid.clone(),
                 stop,

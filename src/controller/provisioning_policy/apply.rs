@@ -70,7 +70,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, sto
     let key = key(policy, found);
     let request = names::request(&policy.metadata);
     let mode = if found.replaced.is_some() { Mode::Hold } else { valid.app.mode() };
-    let fingerprint = fingerprint(policy, rules, mode, found.directory_revision, request.as_deref());
+    let fingerprint = fingerprint(policy, valid, rules, mode, found.directory_revision, request.as_deref());
     let now = cx.clock.now();
     if let Some((report, made_for)) = &found.last_pass
         && *made_for == fingerprint
@@ -98,6 +98,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, sto
                 connector: Arc::clone(&valid.app.connection.connector),
                 clock: Arc::clone(&cx.clock),
                 rules: rules.clone(),
+                host: valid.app.host(),
                 mode,
                 // An annotation that was taken away asks for nothing.
                 retry_failed: request.is_some() && request != policy.status.as_ref().and_then(|status| status.last_handled_request.clone()),
@@ -124,6 +125,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, sto
 /// The hash of everything that a pass decides by. The same inputs give the same plan.
 fn fingerprint(
     policy: &ProvisioningPolicy,
+    valid: &Valid,
     rules: &ProvisionRules,
     mode: Mode,
     directory_revision: i64,
@@ -131,7 +133,7 @@ fn fingerprint(
 ) -> ShortHash {
     let mapping = rules.mapping.as_ref().map(crate::domain::mapping::Mapping::digest);
     let mode = format!("{mode:?}");
-    ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, mode, directory_revision, request))
+    ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, mode, directory_revision, request, valid.app.host()))
 }
 
 fn is_due(report: &ProvisionReport, now: Timestamp) -> bool {
@@ -203,6 +205,7 @@ mod tests {
             held: held.to_vec(),
             failed: 0,
             undecided: 0,
+        unproven: 0,
             safeguards: Vec::new(),
             next_attempt: None,
             finished: Timestamp::UNIX_EPOCH,

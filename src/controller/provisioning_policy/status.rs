@@ -182,7 +182,10 @@ fn of_report(report: &ProvisionReport) -> Vec<ConditionSpec> {
             ConditionSpec::fails(ConditionType::Provisioned, Reason::DependencyNotReady, message)
         }
         (ProvisionEnd::Done, failed, _) if report.held.is_empty() => {
-            let message = format!("{failed} people could not be provisioned; they are tried again by themselves, the others are done");
+            let message = format!(
+                "{failed} people could not be provisioned; they are tried again by themselves, the others are done{}",
+                unproven(report.unproven)
+            );
             ConditionSpec::fails(ConditionType::Provisioned, Reason::AccountsFailed, message)
         }
         (ProvisionEnd::Done, ..) => {
@@ -198,6 +201,17 @@ fn of_report(report: &ProvisionReport) -> Vec<ConditionSpec> {
         ConditionSpec::holds(ConditionType::SafeguardTripped, reason, message)
     });
     std::iter::once(provisioned).chain(tripped).collect()
+}
+
+/// AI-9: what is the matter with those who are not recognised after a change of host.
+fn unproven(people: u64) -> String {
+    match people {
+        0 => String::new(),
+        people => format!(
+            ". Of them {people} have accounts that were linked at another host, and this host does not show them under the same ids with \
+             our externalId or the same username: nothing is written to those. Put the host right, or make a new AppIntegration for it"
+        ),
+    }
 }
 
 /// The arithmetic of what is held.

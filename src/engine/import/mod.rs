@@ -23,6 +23,7 @@ mod absence;
 mod apply;
 mod decide;
 mod observe;
+mod proof;
 
 /// Everything an import needs.
 #[derive(Clone)]
@@ -39,6 +40,8 @@ pub struct ImportJob {
     pub mapping: Mapping,
     /// `toDirectory.usernameFormat`.
     pub user_name: Expression,
+    /// The app's host: links that were made at another one are proved first (AI-9).
+    pub host: String,
     /// May the directory be changed?
     pub mode: Mode,
     /// The UID of the ImportRun.
@@ -74,6 +77,7 @@ impl ImportJob {
     /// told by the report.
     pub async fn run(&self) -> Result<ImportReport, RunError> {
         let claim = self.store.claim(&self.rules.integration, Direction::ToDirectory, &self.object, self.clock.now()).await?;
+        super::meet_host(self.store.as_ref(), &claim, &self.host).await?;
         self.store.set_source(&self.rules.integration, self.rules.sourcing.is_some()).await?;
         let mut report = self.blank();
         report.end = match self.carry_out(&claim, &mut report).await {

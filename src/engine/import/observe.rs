@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Early, ImportJob, app_failed};
+use super::{Early, ImportJob, app_failed, proof::Unproven};
 use crate::{
     connector::{AppError, ErrorClass, ListError, ListedRecord, Listing},
     domain::{
@@ -35,9 +35,10 @@ impl ImportJob {
     /// Stages what has changed. Returns the listing, which knows all ids, once it is proved complete.
     pub(super) async fn observe(&self, claim: &Claim, snapshot: &mut Snapshot) -> Result<(Observed, Box<dyn Listing>), Early> {
         let known = self.store.known_records(&self.rules.integration, self.decided_under()).await?;
+        let unproven = self.unproven().await?;
         let mut attempt = 1;
         loop {
-            let problem = match self.read_once(claim, &known, snapshot).await {
+            let problem = match self.read_once(claim, &known, &unproven, snapshot).await {
                 Ok(complete) => return Ok(complete),
                 Err(Attempt::Again(problem)) => problem,
                 Err(Attempt::Wait(until)) => {
@@ -59,6 +60,7 @@ impl ImportJob {
         &self,
         claim: &Claim,
         known: &KnownRecords,
+        unproven: &Unproven,
         snapshot: &mut Snapshot,
     ) -> Result<(Observed, Box<dyn Listing>), Attempt> {
         *snapshot = Snapshot::default();
@@ -75,6 +77,7 @@ impl ImportJob {
                 Err(ListError::Incomplete(problem)) => return Err(Attempt::Again(problem)),
                 Err(ListError::App(error)) => return Err(classify(&error)),
             };
+            self.prove_links(claim, unproven, &page).await.map_err(|error| Attempt::Stop(error.into()))?;
             let staged: Vec<StagedRecord> = page
                 .iter()
                 .filter_map(|record| {
@@ -112,7 +115,7 @@ impl ImportJob {
         StagedRecord { app_id: record.id.clone(), hash, active: record.active(), mapped: self.map(&record.resource) }
     }
 
-    fn map(&self, resource: &Value) -> Result<MappedRecord, RecordFailure> {
+    pub(super) fn map(&self, resource: &Value) -> Result<MappedRecord, RecordFailure> {
         let mapped = self.mapping.to_directory(resource).map_err(|error| {
             tracing::debug!(integration = %self.rules.integration, %error, "a record cannot be mapped");
             RecordFailure::Mapping

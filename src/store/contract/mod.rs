@@ -18,6 +18,7 @@ use crate::domain::{
 
 pub(crate) mod apply;
 pub(crate) mod decide;
+pub(crate) mod hosts;
 pub(crate) mod journal;
 pub(crate) mod provision;
 pub(crate) mod runs;
@@ -83,6 +84,10 @@ macro_rules! contract_tests {
                 an_intent_is_settled_by_its_own_integration_only,
                 many_requests_at_once_each_get_their_answer,
                 an_import_keeps_the_origin_of_a_created_account;
+            hosts: ai9_at_another_host_no_link_is_proved,
+                ai9_a_proved_link_is_what_it_was,
+                ai9_the_account_of_the_former_host_is_forgotten_when_its_link_is_proved,
+                ai9_an_unproven_link_keeps_nobody_from_an_account;
             scale: thousands_of_records_pass_through;
         }
     };
@@ -207,6 +212,7 @@ pub(super) fn pass_report(second: i64) -> ProvisionReport {
         held: Vec::new(),
         failed: 0,
         undecided: 0,
+        unproven: 0,
         safeguards: Vec::new(),
         next_attempt: None,
         finished: at(second),

@@ -2,7 +2,7 @@
 //!
 //! - `connect`, `scope`, `rows`, `bulk`, `tally`: connections, the fence, and how rows are read and written
 //! - `runs`, `purge`: claims and results of runs
-//! - `revision`: how far the store has come
+//! - `revision`: how far the store has come; `host`: where its links were made
 //! - `staging`, `sorted`, `people`, `import_plan`, `import_apply`: imports
 //! - `provision`, `provision_plan`, `observed`: provisioning
 //! - `journal`, `settle`: intents and what their results mean
@@ -36,6 +36,7 @@ mod bulk;
 mod connect;
 #[cfg(test)]
 mod down;
+mod host;
 mod import_apply;
 mod import_plan;
 mod journal;
@@ -150,6 +151,18 @@ impl Store for SqliteStore {
 
     async fn account_counts(&self, integration: &IntegrationKey) -> Result<AccountCounts> {
         self.count_accounts(integration).await
+    }
+
+    async fn meet_host(&self, claim: &Claim, host: &str) -> Result<Option<u64>> {
+        self.move_to_host(claim, host).await
+    }
+
+    async fn unproven_accounts(&self, integration: &IntegrationKey, after: Option<&AppId>, limit: u32) -> Result<Vec<KnownAccount>> {
+        self.read_unproven_accounts(integration, after, limit).await
+    }
+
+    async fn prove_links(&self, claim: &Claim, accounts: &[Record]) -> Result<()> {
+        self.store_proofs(claim, accounts).await
     }
 
     async fn known_records(&self, integration: &IntegrationKey, decided_under: ShortHash) -> Result<KnownRecords> {

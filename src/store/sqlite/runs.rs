@@ -175,7 +175,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn count_accounts(&self, integration: &IntegrationKey) -> Result<AccountCounts> {
-        const COUNT: &str = "SELECT (SELECT count(*) FROM account WHERE integration = ?1 AND state = 'Live'),
+        const COUNT: &str = "SELECT (SELECT count(*) FROM account WHERE integration = ?1 AND state IN ('Live', 'UnprovenLive')),
             (SELECT count(*) FROM candidate WHERE integration = ?1), (SELECT count(*) FROM failure WHERE integration = ?1)";
         let scope = self.scope(integration).await?;
         let (linked, pending, failed) = sqlx::query_as(COUNT).bind(scope.integration).fetch_one(&self.connections.readers).await?;
