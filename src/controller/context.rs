@@ -72,6 +72,7 @@ impl<R> Ended<R> {
         match &self.result {
             Ok(_) => false,
             Err(RunError::Stopped(StopCause::Changed)) => true,
+            Err(RunError::RateLimited { until }) => now >= *until,
             Err(_) => now.duration_since(self.at) >= PAUSE_AFTER_FAILURE,
         }
     }

@@ -23,6 +23,7 @@ pub(crate) fn interruption(error: &RunError) -> Option<(Reason, String)> {
     let reason = match error {
         RunError::Store(StoreError::LostEpoch) => Reason::RunActive,
         RunError::Store(_) => Reason::StoreUnavailable,
+        RunError::RateLimited { .. } => Reason::RateLimited,
         RunError::Stopped(_) => return None,
     };
     Some((reason, error.to_string()))

@@ -37,14 +37,8 @@ impl LinkState {
 
     /// Reads [`LinkState::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        let all = [
-            Self::Live,
-            Self::EndedByAbsence,
-            Self::EndedByRemoval,
-            Self::UnprovenLive,
-            Self::UnprovenAbsence,
-            Self::UnprovenRemoval,
-        ];
+        let all =
+            [Self::Live, Self::EndedByAbsence, Self::EndedByRemoval, Self::UnprovenLive, Self::UnprovenAbsence, Self::UnprovenRemoval];
         all.into_iter().find(|state| state.as_str() == text)
     }
 

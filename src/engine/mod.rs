@@ -48,6 +48,12 @@ pub enum RunError {
     /// The run was stopped so early that there is nothing to say of it.
     #[error("the run was stopped: {0:?}")]
     Stopped(crate::domain::report::StopCause),
+    /// The app wants a longer pause than a run may hold its place for; the run is taken up again then (RL-2).
+    #[error("the app asks for a pause until {until}")]
+    RateLimited {
+        /// When the app may be asked again.
+        until: jiff::Timestamp,
+    },
 }
 
 /// The reason that conditions give for a failed app: one word of the enum in `api::conditions` per variant (promise C4).

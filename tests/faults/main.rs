@@ -27,6 +27,7 @@ mod provisioning;
 mod removals;
 mod replaced;
 mod stops;
+mod throttled;
 mod unavailable;
 mod undecided;
 mod world;

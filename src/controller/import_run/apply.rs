@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use kube::{Resource as _, ResourceExt as _};
 
 use super::{
@@ -21,7 +22,7 @@ use crate::{
         report::{ImportEnd, ImportReport, StopCause},
     },
     engine::{
-        Mode,
+        Mode, RunError,
         import::ImportJob,
         jobs::{Inputs, Polled},
     },
@@ -92,17 +93,18 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, store: Arc<dyn 
     // store is made anew when the store is taken up.
     let terms = terms(found, Some(&valid.app.integration), Some(valid.app.settings));
     let fingerprint = ShortHash::of_json(&(terms, mode == Mode::Hold));
+    let time_left = time_left(found, now);
+    // Waiting for an app goes on no longer than running may.
+    let is_over = |ended: &Ended<ImportReport>| {
+        time_left.is_some_and(|left| left.is_zero()) && matches!(ended.result, Err(RunError::RateLimited { .. }))
+    };
     let polled = cx.imports.poll(
         &key,
         Inputs { fingerprint, terms },
-        |ended| ended.may_be_tried_again(now),
+        |ended| ended.may_be_tried_again(now) || is_over(ended),
         |stop| {
-            if let Some(schedule) = &found.schedule {
-                let deadline = Duration::from_secs(u64::try_from(schedule.spec.active_deadline_seconds).unwrap_or(u64::MAX));
-                // A run that is taken up again has no more time than one that was never interrupted.
-                let started = found.started().unwrap_or(now);
-                let spent = Duration::try_from(now.duration_since(started)).unwrap_or_default();
-                stop.stop_after(deadline.saturating_sub(spent), StopCause::DeadlineExceeded);
+            if let Some(left) = time_left {
+                stop.stop_after(left, StopCause::DeadlineExceeded);
             }
             if mode != Mode::Enforce {
                 stop.only_plans();
@@ -129,6 +131,16 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, store: Arc<dyn 
         Polled::Behind(other) => return Err(Obstacle::Ahead { name: name(&other, cx) }),
     };
     Ok(Import { error: last.and_then(|ended| ended.interruption()) })
+}
+
+/// How much of its time the run has left; `None` without a deadline. A run that is taken up again has no more time than one
+/// that was never interrupted.
+fn time_left(found: &Found, now: Timestamp) -> Option<Duration> {
+    let schedule = found.schedule.as_ref()?;
+    let deadline = Duration::from_secs(u64::try_from(schedule.spec.active_deadline_seconds).unwrap_or(u64::MAX));
+    let started = found.started().unwrap_or(now);
+    let spent = Duration::try_from(now.duration_since(started)).unwrap_or_default();
+    Some(deadline.saturating_sub(spent))
 }
 
 /// The name of the run that a job belongs to, if it is still there.

@@ -205,7 +205,7 @@ mod tests {
             held: held.to_vec(),
             failed: 0,
             undecided: 0,
-        unproven: 0,
+            unproven: 0,
             safeguards: Vec::new(),
             next_attempt: None,
             finished: Timestamp::UNIX_EPOCH,
