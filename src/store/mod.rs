@@ -189,9 +189,15 @@ pub trait Store: Send + Sync {
     /// Stores the result of a pass and the hash of the inputs it was made for.
     async fn finish_pass(&self, claim: &Claim, report: &ProvisionReport, inputs: ShortHash) -> Result<()>;
 
-    /// Says whether the integration is a profile source. The effective source of a person is the first source, by name,
-    /// that has a live link to the person (SO-1).
-    async fn set_source(&self, integration: &IntegrationKey, enabled: bool) -> Result<()>;
+    /// Says whether the import's integration is a profile source: the import decides by it, and with `applies` it holds for
+    /// everybody. The effective source of a person is the first source, by name, that has a live link to the person (SO-1).
+    async fn set_source(&self, claim: &Claim, enabled: bool, applies: bool) -> Result<()>;
+
+    /// Every integration that is a profile source.
+    async fn sources(&self) -> Result<Vec<IntegrationKey>>;
+
+    /// The integration is a source no more: nothing says that it is one.
+    async fn clear_source(&self, integration: &IntegrationKey) -> Result<()>;
 
     /// A number that grows with every change to a person of the organisation: tells whether a pass has anything to look at.
     async fn directory_revision(&self, organisation: &Organisation) -> Result<i64>;

@@ -17,7 +17,7 @@ mod rules;
 mod status;
 mod validate;
 
-pub(crate) use rules::{ImportPolicy, import_policy};
+pub(crate) use rules::{ImportPolicy, import_policy, is_source};
 
 pub(crate) async fn reconcile(policy: Arc<ProvisioningPolicy>, cx: Arc<Context>) -> Result<Visit<ProvisioningPolicyStatus>, Error> {
     let found = dereference::run(&policy, &cx).await?;

@@ -78,7 +78,7 @@ impl ImportJob {
     pub async fn run(&self) -> Result<ImportReport, RunError> {
         let claim = self.store.claim(&self.rules.integration, Direction::ToDirectory, &self.object, self.clock.now()).await?;
         super::meet_host(self.store.as_ref(), &claim, &self.host).await?;
-        self.store.set_source(&self.rules.integration, self.rules.sourcing.is_some()).await?;
+        self.store.set_source(&claim, self.rules.sourcing.is_some(), self.mode == Mode::Enforce).await?;
         let mut report = self.blank();
         report.end = match self.carry_out(&claim, &mut report).await {
             Ok(end) | Err(Early::End(end)) => end,

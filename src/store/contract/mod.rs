@@ -61,6 +61,8 @@ macro_rules! contract_tests {
                 people_are_found_by_folded_keys,
                 only_undisturbed_records_are_known,
                 the_first_source_by_name_is_the_effective_one,
+                so1_a_plan_makes_no_source_for_anybody_but_itself,
+                so1_a_source_that_nothing_says_is_one_is_none,
                 removals_are_counted_as_sets;
             apply: people_and_links_are_made_and_changed,
                 a_range_may_be_applied_twice,
@@ -164,6 +166,12 @@ pub(super) fn link_to(person: PersonId, app_id: &str) -> ImportAction {
 
 pub(super) fn end(person: PersonId, app_id: &str) -> ImportAction {
     ImportAction { account: AccountWrite::Missing { times: 2 }, link: LinkWrite::End { person }, removes: true, ..idle(app_id) }
+}
+
+/// An import that says whether its integration is a source.
+pub(super) async fn source(store: &impl Store, integration: &IntegrationKey, enabled: bool) {
+    let claim = store.claim(integration, Direction::ToDirectory, "source", at(0)).await.unwrap();
+    store.set_source(&claim, enabled, true).await.unwrap();
 }
 
 /// What imports are decided under in these tests.

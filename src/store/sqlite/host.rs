@@ -73,7 +73,7 @@ impl SqliteStore {
         let scope = self.scope(integration).await?;
         let page: Vec<KnownRow> = sqlx::query_as(PAGE)
             .bind(scope.integration)
-            .bind(scope.source)
+            .bind(scope.policy_source)
             .bind(rows::start(after))
             .bind(limit)
             .fetch_all(&self.connections.readers)

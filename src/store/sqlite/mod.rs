@@ -3,6 +3,7 @@
 //! - `connect`, `scope`, `rows`, `bulk`, `tally`: connections, the fence, and how rows are read and written
 //! - `runs`, `purge`: claims and results of runs
 //! - `revision`: how far the store has come; `host`: where its links were made
+//! - `source`: who is a profile source
 //! - `staging`, `sorted`, `people`, `import_plan`, `import_apply`: imports
 //! - `provision`, `provision_plan`, `observed`: provisioning
 //! - `journal`, `settle`: intents and what their results mean
@@ -51,6 +52,7 @@ mod runs;
 mod scope;
 mod settle;
 mod sorted;
+mod source;
 mod staging;
 mod tally;
 #[cfg(test)]
@@ -141,8 +143,16 @@ impl Store for SqliteStore {
         self.store_pass_report(claim, report, inputs).await
     }
 
-    async fn set_source(&self, integration: &IntegrationKey, enabled: bool) -> Result<()> {
-        self.store_source(integration, enabled).await
+    async fn set_source(&self, claim: &Claim, enabled: bool, applies: bool) -> Result<()> {
+        self.store_source(claim, enabled, applies).await
+    }
+
+    async fn sources(&self) -> Result<Vec<IntegrationKey>> {
+        self.read_sources().await
+    }
+
+    async fn clear_source(&self, integration: &IntegrationKey) -> Result<()> {
+        self.drop_source(integration).await
     }
 
     async fn directory_revision(&self, organisation: &Organisation) -> Result<i64> {

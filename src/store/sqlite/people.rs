@@ -76,7 +76,7 @@ impl SqliteStore {
             .bind(scope.organisation)
             .bind(rows::to_json(&keys, "keys")?)
             .bind(claim.run.0)
-            .bind(scope.source)
+            .bind(scope.policy_source)
             .fetch_all(&self.connections.readers)
             .await?;
         let mut hits: Vec<Vec<PersonHit>> = keys.iter().map(|_| Vec::new()).collect();
@@ -119,7 +119,7 @@ impl SqliteStore {
         let scope = self.scope(integration).await?;
         let page: Vec<KnownRow> = sqlx::query_as(PAGE)
             .bind(scope.integration)
-            .bind(scope.source)
+            .bind(scope.policy_source)
             .bind(rows::start(after))
             .bind(limit)
             .fetch_all(&self.connections.readers)

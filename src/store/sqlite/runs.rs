@@ -149,18 +149,6 @@ impl SqliteStore {
         }
     }
 
-    pub(super) async fn store_source(&self, integration: &IntegrationKey, enabled: bool) -> Result<()> {
-        // What a person has from an app that is their source is not pushed back (TA-18): a change is one to its people.
-        if self.scope(integration).await?.source == enabled {
-            return Ok(());
-        }
-        let mut write = self.write().await?;
-        let scope = scope::find_or_add(&mut write, integration).await?;
-        sqlx::query("UPDATE integration SET source = ?1 WHERE id = ?2").bind(enabled).bind(scope.integration).execute(&mut *write).await?;
-        raise_revision(&mut write, scope).await?;
-        write.commit().await
-    }
-
     pub(super) async fn count_intents(&self) -> Result<u64> {
         let open = sqlx::query_scalar("SELECT count(*) FROM intent").fetch_one(&self.connections.readers).await?;
         Ok(rows::count(open))

@@ -19,6 +19,8 @@ pub(super) struct Scope {
     pub integration: i64,
     /// Is the integration a profile source (SO-1)?
     pub source: bool,
+    /// Is it one to its import that is under way, which may only be planning?
+    pub policy_source: bool,
 }
 
 /// A write transaction. SQLite has one writer: whoever has the gate is it, and others wait in turn instead of polling.
@@ -74,7 +76,8 @@ impl SqliteStore {
 
 /// The scope of an integration.
 pub(super) async fn find(connection: &mut SqliteConnection, integration: &IntegrationKey) -> Result<Scope> {
-    const FIND: &str = "SELECT o.id AS organisation, coalesce(i.id, 0) AS integration, coalesce(i.source, 0) AS source
+    const FIND: &str = "SELECT o.id AS organisation, coalesce(i.id, 0) AS integration, coalesce(i.source, 0) AS source,
+            coalesce(i.policy_source, 0) AS policy_source
         FROM organisation o LEFT JOIN integration i ON i.organisation = o.id AND i.name = ?2 WHERE o.name = ?1";
     let found =
         sqlx::query_as(FIND).bind(integration.organisation.as_str()).bind(integration.name.as_str()).fetch_optional(connection).await?;

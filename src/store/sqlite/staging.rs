@@ -115,7 +115,7 @@ impl SqliteStore {
         let scope = self.scope(&claim.integration).await?;
         let page: Vec<StagedRowColumns> = sqlx::query_as(PAGE)
             .bind(scope.integration)
-            .bind(scope.source)
+            .bind(scope.policy_source)
             .bind(claim.run.0)
             .bind(rows::start(after))
             .bind(limit)
