@@ -165,6 +165,22 @@ pub trait Store: Send + Sync {
     /// Raises the integration's revision by one: the run is about to change something.
     async fn note_changes(&self, claim: &Claim) -> Result<()>;
 
+    // --- organisations ---
+
+    /// Says which namespace has the organisation's name, by its UID. An organisation that no namespace has been met of is this
+    /// one's: earlier versions did not ask. If another namespace had the name, its organisation is set aside and this one begins
+    /// empty. One that was set aside comes back with its namespace.
+    async fn meet_namespace(&self, organisation: &Organisation, uid: &str, now: Timestamp) -> Result<()>;
+
+    /// The organisations that are not set aside.
+    async fn organisations(&self) -> Result<Vec<Organisation>>;
+
+    /// The organisation's namespace is gone: it is set aside.
+    async fn orphan(&self, organisation: &Organisation, now: Timestamp) -> Result<()>;
+
+    /// Drops everything of the organisations that were set aside before then. Returns how many.
+    async fn purge_orphans(&self, before: Timestamp) -> Result<u64>;
+
     // --- runs ---
 
     /// Claims an integration for a run of one direction: takes the next epoch, which ends the right to write of every

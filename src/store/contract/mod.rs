@@ -20,6 +20,7 @@ pub(crate) mod apply;
 pub(crate) mod decide;
 pub(crate) mod hosts;
 pub(crate) mod journal;
+pub(crate) mod organisations;
 pub(crate) mod provision;
 pub(crate) mod runs;
 pub(crate) mod scale;
@@ -90,6 +91,8 @@ macro_rules! contract_tests {
                 ai9_a_proved_link_is_what_it_was,
                 ai9_the_account_of_the_former_host_is_forgotten_when_its_link_is_proved,
                 ai9_an_unproven_link_keeps_nobody_from_an_account;
+            organisations: i5_a_namespace_made_anew_has_none_of_the_former_ones_people,
+                an_organisation_without_a_namespace_is_dropped_after_its_time;
             scale: thousands_of_records_pass_through;
         }
     };

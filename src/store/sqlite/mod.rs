@@ -1,6 +1,7 @@
 //! The embedded engine: one SQLite file, WAL, one writer.
 //!
 //! - `connect`, `scope`, `rows`, `bulk`, `tally`: connections, the fence, and how rows are read and written
+//! - `organisations`, `orphans`: which namespace is whose, and what becomes of those that are gone
 //! - `runs`, `purge`: claims and results of runs
 //! - `revision`: how far the store has come; `host`: where its links were made
 //! - `source`: who is a profile source
@@ -42,6 +43,8 @@ mod import_apply;
 mod import_plan;
 mod journal;
 mod observed;
+mod organisations;
+mod orphans;
 mod people;
 mod provision;
 mod provision_plan;
@@ -113,6 +116,22 @@ impl Store for SqliteStore {
 
     async fn note_changes(&self, claim: &Claim) -> Result<()> {
         self.count_change(claim).await
+    }
+
+    async fn meet_namespace(&self, organisation: &Organisation, uid: &str, now: Timestamp) -> Result<()> {
+        self.bind_organisation(organisation, uid, now).await
+    }
+
+    async fn organisations(&self) -> Result<Vec<Organisation>> {
+        self.read_organisations().await
+    }
+
+    async fn orphan(&self, organisation: &Organisation, now: Timestamp) -> Result<()> {
+        self.set_aside(organisation, now).await
+    }
+
+    async fn purge_orphans(&self, before: Timestamp) -> Result<u64> {
+        self.drop_orphans(before).await
     }
 
     async fn claim(&self, integration: &IntegrationKey, direction: Direction, object: &str, now: Timestamp) -> Result<Claim> {

@@ -4,10 +4,10 @@ use super::SqliteStore;
 use crate::store::{Claim, Result};
 
 /// How many rows are deleted at a time: some 10 ms.
-const ROWS: i64 = 2_000;
+pub(super) const ROWS: i64 = 2_000;
 
 // Everything of every run of ?1 (integration) and ?2 (direction). A newer claim makes all of it worthless.
-const OLD_LISTINGS: [&str; 3] = [
+pub(super) const OLD_LISTINGS: [&str; 3] = [
     "DELETE FROM staging WHERE id IN (SELECT s.id FROM run r CROSS JOIN staging s ON s.id >= r.id << 32 AND s.id < (r.id + 1) << 32
         WHERE r.integration = ?1 AND r.direction = ?2 LIMIT ?3)",
     "DELETE FROM observed WHERE id IN (SELECT s.id FROM run r CROSS JOIN observed s ON s.id >= r.id << 32 AND s.id < (r.id + 1) << 32
@@ -17,7 +17,7 @@ const OLD_LISTINGS: [&str; 3] = [
     DELETE FROM sorted_key WHERE run = (SELECT id FROM old) AND key <= (
         SELECT max(key) FROM (SELECT s.key FROM sorted_key s WHERE s.run = (SELECT id FROM old) ORDER BY s.key LIMIT ?3))",
 ];
-const OLD_PLANS: [&str; 2] = [
+pub(super) const OLD_PLANS: [&str; 2] = [
     "DELETE FROM import_action WHERE id IN (SELECT a.id FROM run r CROSS JOIN import_action a ON a.run = r.id
         WHERE r.integration = ?1 AND r.direction = ?2 LIMIT ?3)",
     "DELETE FROM provision_action WHERE id IN (SELECT a.id FROM run r CROSS JOIN provision_action a ON a.run = r.id

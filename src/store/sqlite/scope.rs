@@ -105,9 +105,10 @@ pub(super) async fn fence(connection: &mut SqliteConnection, claim: &Claim) -> R
     if epoch == Some(claim.epoch.0) { Ok(scope) } else { Err(StoreError::LostEpoch) }
 }
 
-/// Takes the next epoch of an integration and direction.
+/// Takes the next epoch of an integration and direction. The first one is above all that were ever given: a run of an
+/// organisation that was set aside must not hold the claim of the one that has its name now.
 pub(super) async fn next_epoch(connection: &mut SqliteConnection, scope: Scope, direction: Direction) -> Result<i64> {
-    const NEXT: &str = "INSERT INTO lease (integration, direction, epoch) VALUES (?1, ?2, 1)
+    const NEXT: &str = "INSERT INTO lease (integration, direction, epoch) VALUES (?1, ?2, (SELECT coalesce(max(epoch), 0) + 1 FROM lease))
         ON CONFLICT DO UPDATE SET epoch = epoch + 1 RETURNING epoch";
     Ok(sqlx::query_scalar(NEXT).bind(scope.integration).bind(direction.as_str()).fetch_one(connection).await?)
 }
