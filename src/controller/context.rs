@@ -17,6 +17,7 @@ use super::{
     attribute_mapping::Compiled,
     backoff::Backoff,
     kind::Kind,
+    namespaces::Met,
     reasons,
     secrets::SecretToken,
     streams::{Bus, Source, Touched},
@@ -132,6 +133,7 @@ pub(crate) struct Context {
     pub(crate) imports: Jobs<JobKey, Ended<ImportReport>>,
     pub(crate) passes: Jobs<JobKey, Ended<ProvisionReport>>,
     pub(crate) connections: Connections,
+    pub(crate) met: Met,
     pub(crate) compiled: Compiled,
     pub(crate) shutdown: CancellationToken,
 }

@@ -37,6 +37,7 @@ fn sweep(cx: &Context) {
     cx.checks.forget_unless(|key| integrations.uids.contains(&key.uid));
     cx.passes.forget_unless(|key| policies.uids.contains(&key.uid));
     cx.imports.forget_unless(|key| runs.uids.contains(&key.uid));
+    cx.met.forget_unless(|uid| integrations.uids.contains(uid));
     cx.connections.forget_unless(|key| integrations.names.contains(key));
     cx.metrics.forget_unless(|key| integrations.names.contains(key));
     cx.metrics.show(gauges::of(&cx.caches));

@@ -172,11 +172,11 @@ pub trait Store: Send + Sync {
     /// empty. One that was set aside comes back with its namespace.
     async fn meet_namespace(&self, organisation: &Organisation, uid: &str, now: Timestamp) -> Result<()>;
 
-    /// The organisations that are not set aside.
-    async fn organisations(&self) -> Result<Vec<Organisation>>;
+    /// The organisations that are not set aside, and the UIDs of their namespaces where those have been met.
+    async fn organisations(&self) -> Result<Vec<(Organisation, Option<String>)>>;
 
-    /// The organisation's namespace is gone: it is set aside.
-    async fn orphan(&self, organisation: &Organisation, now: Timestamp) -> Result<()>;
+    /// The organisation's namespace with this UID is gone: it is set aside, unless another namespace has been met meanwhile.
+    async fn orphan(&self, organisation: &Organisation, uid: Option<&str>, now: Timestamp) -> Result<()>;
 
     /// Drops everything of the organisations that were set aside before then. Returns how many.
     async fn purge_orphans(&self, before: Timestamp) -> Result<u64>;

@@ -45,7 +45,9 @@ pub(crate) async fn i5_a_namespace_made_anew_has_none_of_the_former_ones_people(
     assert!(user_names(&store, &hr).await.is_empty());
     assert_eq!(store.account_counts(&hr).await.unwrap(), AccountCounts::default());
     assert_eq!((store.revision(&hr).await.unwrap(), store.directory_revision(&acme()).await.unwrap()), (0, 0));
-    assert_eq!(store.organisations().await.unwrap(), [acme()]);
+    assert_eq!(store.organisations().await.unwrap(), [(acme(), Some("uid-2".to_owned()))]);
+    store.orphan(&acme(), Some("uid-1"), at(5)).await.unwrap();
+    assert_eq!(store.organisations().await.unwrap().len(), 1, "the one that is there is not gone");
     for _ in 0..9 {
         let refused = store.apply_import(&old, None, 9, rules(), at(6)).await;
         assert!(matches!(refused, Err(StoreError::LostEpoch)), "a run of the former namespace: {refused:?}");
@@ -70,10 +72,11 @@ pub(crate) async fn an_organisation_without_a_namespace_is_dropped_after_its_tim
     let elsewhere = IntegrationKey::new("elsewhere", "hr");
     import(&store, &elsewhere, 0, &[create(&elsewhere, "1", "zoe")]).await;
     store.meet_namespace(&acme(), "uid-1", at(3)).await.unwrap();
-    assert_eq!(store.organisations().await.unwrap(), [acme(), elsewhere.organisation.clone()]);
-    store.orphan(&acme(), at(10)).await.unwrap();
-    store.orphan(&Organisation::new("never-heard-of"), at(10)).await.unwrap();
-    assert_eq!(store.organisations().await.unwrap(), std::slice::from_ref(&elsewhere.organisation));
+    let theirs = (elsewhere.organisation.clone(), None);
+    assert_eq!(store.organisations().await.unwrap(), [(acme(), Some("uid-1".to_owned())), theirs.clone()]);
+    store.orphan(&acme(), Some("uid-1"), at(10)).await.unwrap();
+    store.orphan(&Organisation::new("never-heard-of"), None, at(10)).await.unwrap();
+    assert_eq!(store.organisations().await.unwrap(), [theirs]);
     assert!(user_names(&store, &key("hr")).await.is_empty());
 
     assert_eq!(store.purge_orphans(at(10)).await.unwrap(), 0, "not before its time");
@@ -81,7 +84,7 @@ pub(crate) async fn an_organisation_without_a_namespace_is_dropped_after_its_tim
     assert_eq!(user_names(&store, &key("hr")).await.len(), 2, "until then it can come back");
     assert_eq!(store.purge_orphans(at(99)).await.unwrap(), 0, "it is no orphan any more");
 
-    store.orphan(&acme(), at(20)).await.unwrap();
+    store.orphan(&acme(), Some("uid-1"), at(20)).await.unwrap();
     assert_eq!((store.intents_open().await.unwrap(), store.purge_orphans(at(21)).await.unwrap()), (1, 1));
     store.meet_namespace(&acme(), "uid-1", at(22)).await.unwrap();
     assert!(user_names(&store, &key("hr")).await.is_empty());

@@ -122,12 +122,12 @@ impl Store for SqliteStore {
         self.bind_organisation(organisation, uid, now).await
     }
 
-    async fn organisations(&self) -> Result<Vec<Organisation>> {
+    async fn organisations(&self) -> Result<Vec<(Organisation, Option<String>)>> {
         self.read_organisations().await
     }
 
-    async fn orphan(&self, organisation: &Organisation, now: Timestamp) -> Result<()> {
-        self.set_aside(organisation, now).await
+    async fn orphan(&self, organisation: &Organisation, uid: Option<&str>, now: Timestamp) -> Result<()> {
+        self.set_aside(organisation, uid, now).await
     }
 
     async fn purge_orphans(&self, before: Timestamp) -> Result<u64> {

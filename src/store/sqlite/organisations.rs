@@ -40,16 +40,16 @@ impl SqliteStore {
         write.commit().await
     }
 
-    pub(super) async fn read_organisations(&self) -> Result<Vec<Organisation>> {
-        const READ: &str = "SELECT name FROM organisation WHERE orphaned IS NULL ORDER BY name";
-        let names: Vec<String> = sqlx::query_scalar(READ).fetch_all(&self.connections.readers).await?;
-        Ok(names.into_iter().map(Organisation::new).collect())
+    pub(super) async fn read_organisations(&self) -> Result<Vec<(Organisation, Option<String>)>> {
+        const READ: &str = "SELECT name, uid FROM organisation WHERE orphaned IS NULL ORDER BY name";
+        let found: Vec<(String, Option<String>)> = sqlx::query_as(READ).fetch_all(&self.connections.readers).await?;
+        Ok(found.into_iter().map(|(name, uid)| (Organisation::new(name), uid)).collect())
     }
 
-    pub(super) async fn set_aside(&self, organisation: &Organisation, now: Timestamp) -> Result<()> {
+    pub(super) async fn set_aside(&self, organisation: &Organisation, uid: Option<&str>, now: Timestamp) -> Result<()> {
         let mut write = self.write().await?;
         let found: Option<Row> = sqlx::query_as(FIND).bind(organisation.as_str()).fetch_optional(&mut *write).await?;
-        let Some(row) = found else { return Ok(()) };
+        let Some(row) = found.filter(|row| row.uid.as_deref() == uid) else { return Ok(()) };
         sqlx::query(SET_ASIDE).bind(row.id).bind(now.as_millisecond()).execute(&mut *write).await?;
         write.commit().await
     }
@@ -64,7 +64,11 @@ async fn name_it(write: &mut Write, id: i64, uid: &str) -> Result<()> {
 async fn begin(write: &mut Write, organisation: &Organisation, uid: &str) -> Result<()> {
     let back = sqlx::query(BRING_BACK).bind(organisation.as_str()).bind(uid).execute(&mut **write).await?;
     if back.rows_affected() == 0 {
-        sqlx::query("INSERT INTO organisation (name, uid) VALUES (?1, ?2)").bind(organisation.as_str()).bind(uid).execute(&mut **write).await?;
+        sqlx::query("INSERT INTO organisation (name, uid) VALUES (?1, ?2)")
+            .bind(organisation.as_str())
+            .bind(uid)
+            .execute(&mut **write)
+            .await?;
     }
     Ok(())
 }

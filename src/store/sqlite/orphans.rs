@@ -28,11 +28,9 @@ impl SqliteStore {
     pub(super) async fn drop_orphans(&self, before: Timestamp) -> Result<u64> {
         const ORPHANS: &str = "SELECT id FROM organisation WHERE orphaned < ?1";
         const INTEGRATIONS: &str = "SELECT id FROM integration WHERE organisation = ?1";
-        let orphans: Vec<i64> =
-            sqlx::query_scalar(ORPHANS).bind(before.as_millisecond()).fetch_all(&self.connections.readers).await?;
+        let orphans: Vec<i64> = sqlx::query_scalar(ORPHANS).bind(before.as_millisecond()).fetch_all(&self.connections.readers).await?;
         for organisation in &orphans {
-            let integrations: Vec<i64> =
-                sqlx::query_scalar(INTEGRATIONS).bind(organisation).fetch_all(&self.connections.readers).await?;
+            let integrations: Vec<i64> = sqlx::query_scalar(INTEGRATIONS).bind(organisation).fetch_all(&self.connections.readers).await?;
             for integration in integrations {
                 self.drop_integration(integration).await?;
             }

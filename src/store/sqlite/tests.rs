@@ -126,7 +126,7 @@ async fn of_a_dropped_organisation_nothing_is_left() {
     contract::import(&store, &hr, 0, &[contract::create(&hr, "1", "ada"), contract::create(&hr, "2", "bob")]).await;
     let claim = store.claim(&hr, Direction::ToDirectory, "under-way", now).await.unwrap();
     store.plan_import(&claim, &[contract::create(&hr, "3", "eve")]).await.unwrap();
-    store.orphan(&hr.organisation, now).await.unwrap();
+    store.orphan(&hr.organisation, None, now).await.unwrap();
     store.purge_orphans(jiff::Timestamp::MAX).await.unwrap();
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT IN ('meta', '_sqlx_migrations')",
