@@ -46,6 +46,11 @@ pub(crate) fn distrust(integration: &AppIntegration, reason: &str, cx: &Context)
 }
 
 impl Usable {
+    /// The host that the app is reached at, with its port.
+    pub(crate) fn host(&self) -> String {
+        self.integration.spec.endpoint_host().unwrap_or_default().to_ascii_lowercase()
+    }
+
     /// `mode`, and `suspend`, which lets planning go on (AI-7).
     pub(crate) fn mode(&self) -> engine::Mode {
         mode(&self.integration)

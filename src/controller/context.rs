@@ -17,6 +17,7 @@ use super::{
     attribute_mapping::Compiled,
     backoff::Backoff,
     kind::Kind,
+    namespaces::Met,
     reasons,
     secrets::SecretToken,
     streams::{Bus, Source, Touched},
@@ -72,6 +73,7 @@ impl<R> Ended<R> {
         match &self.result {
             Ok(_) => false,
             Err(RunError::Stopped(StopCause::Changed)) => true,
+            Err(RunError::RateLimited { until }) => now >= *until,
             Err(_) => now.duration_since(self.at) >= PAUSE_AFTER_FAILURE,
         }
     }
@@ -133,6 +135,7 @@ pub(crate) struct Context {
     pub(crate) imports: Jobs<JobKey, Ended<ImportReport>>,
     pub(crate) passes: Jobs<JobKey, Ended<ProvisionReport>>,
     pub(crate) connections: Connections,
+    pub(crate) met: Met,
     pub(crate) compiled: Compiled,
     pub(crate) shutdown: CancellationToken,
 }

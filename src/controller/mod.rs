@@ -3,7 +3,7 @@
 //!
 //! - `driver`: the one reconcile wrapper; `outcome`: the one table of what is said; `status`: the one writer
 //! - `streams`: one watch per kind, one bus for all that happens
-//! - `app`, `rivals`, `secrets`, `replaced`: what several kinds look up
+//! - `app`, `rivals`, `secrets`, `replaced`, `namespaces`: what several kinds look up
 
 use std::sync::Arc;
 
@@ -35,6 +35,7 @@ mod import_schedule;
 mod kind;
 #[cfg(test)]
 mod mutations;
+mod namespaces;
 mod numbers;
 mod outcome;
 mod provisioning_policy;
@@ -122,6 +123,7 @@ pub async fn run(parts: Parts) {
         imports: Jobs::new(max_concurrent_runs, JobKey::same_app, finished.clone()),
         passes: Jobs::new(max_concurrent_runs, JobKey::same_app, finished),
         connections: Connections::default(),
+        met: namespaces::Met::default(),
         compiled: attribute_mapping::Compiled::default(),
         shutdown,
     });
@@ -129,6 +131,7 @@ pub async fn run(parts: Parts) {
     let told = tokio::spawn(tell_of_jobs(Arc::clone(&cx), ended));
     let stored = tokio::spawn(tell_of_store(Arc::clone(&cx)));
     let swept = tokio::spawn(sweep::run(Arc::clone(&cx)));
+    let kept = tokio::spawn(namespaces::keep(Arc::clone(&cx)));
     tokio::join!(
         driver::run(integrations, Arc::clone(&cx), app_integration::reconcile),
         driver::run(mappings, Arc::clone(&cx), attribute_mapping::reconcile),
@@ -142,6 +145,7 @@ pub async fn run(parts: Parts) {
     told.abort();
     stored.abort();
     swept.abort();
+    kept.abort();
 }
 
 async fn tell_when_listed(kinds: [watch::Receiver<bool>; 6], all: watch::Sender<bool>, health: Health) {

@@ -24,6 +24,7 @@ pub(crate) fn interruption(error: &RunError) -> Option<(Reason, String)> {
         RunError::Store(StoreError::LostEpoch) => Reason::RunActive,
         RunError::Store(_) => Reason::StoreUnavailable,
         RunError::App(error) => of_app(error),
+        RunError::RateLimited { .. } => Reason::RateLimited,
         RunError::Stopped(_) => return None,
     };
     Some((reason, error.to_string()))

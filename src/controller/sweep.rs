@@ -7,10 +7,12 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{
     context::{Caches, Context},
-    gauges,
+    driver, gauges,
     kind::Kind,
+    provisioning_policy, rivals,
+    streams::Source,
 };
-use crate::domain::id::IntegrationKey;
+use crate::{domain::id::IntegrationKey, store::StoreError, telemetry};
 
 /// After something has happened; more that happens meanwhile is swept with it.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -22,6 +24,10 @@ pub(super) async fn run(cx: Arc<Context>) {
         tokio::time::sleep(PAUSE).await;
         bus = bus.resubscribe();
         sweep(&cx);
+        if let Err(error) = clear_sources(&cx).await {
+            // The next sweep tries again, and the store is told of elsewhere (C8).
+            tracing::debug!(error = telemetry::chain(&error), "sources that are none any more were not cleared");
+        }
     }
 }
 
@@ -31,9 +37,36 @@ fn sweep(cx: &Context) {
     cx.checks.forget_unless(|key| integrations.uids.contains(&key.uid));
     cx.passes.forget_unless(|key| policies.uids.contains(&key.uid));
     cx.imports.forget_unless(|key| runs.uids.contains(&key.uid));
+    cx.met.forget_unless(|uid| integrations.uids.contains(uid));
     cx.connections.forget_unless(|key| integrations.names.contains(key));
     cx.metrics.forget_unless(|key| integrations.names.contains(key));
     cx.metrics.show(gauges::of(&cx.caches));
+}
+
+/// SO-1: whose policy or integration is gone, or says so no more, is nobody's source. Imports say that they are one; that they
+/// are none nobody says who imports no more.
+async fn clear_sources(cx: &Context) -> Result<(), StoreError> {
+    if !*cx.all_listed.borrow() {
+        return Ok(());
+    }
+    let store = cx.store()?;
+    // Before the caches: what an import says meanwhile is said by a policy that they hold.
+    let sources = store.sources().await?;
+    let integrations = living(&cx.caches.integrations).names;
+    for source in sources.iter().filter(|source| !(integrations.contains(source) && is_source(source, cx))) {
+        store.clear_source(source).await?;
+        tracing::info!(target: "audit", integration = %source, "not a profile source any more");
+        cx.tell(Source::Directory, source);
+    }
+    Ok(())
+}
+
+/// What cannot be read may say so, too.
+fn is_source(integration: &IntegrationKey, cx: &Context) -> bool {
+    let (namespace, name) = (integration.organisation.as_str(), integration.name.as_str());
+    let policy = rivals::oldest(&cx.caches.policies, namespace, name);
+    let unreadable = || driver::in_namespace(&cx.caches.policies, namespace).iter().any(|policy| policy.0.is_err());
+    policy.map_or_else(unreadable, |policy| provisioning_policy::is_source(&policy.spec))
 }
 
 #[derive(Default)]

@@ -33,7 +33,8 @@ macro_rules! text_id {
 }
 
 text_id! {
-    /// An organisation: the name of the Kubernetes namespace that holds its objects.
+    /// An organisation: the name of the Kubernetes namespace that holds its objects. The store knows which namespace of that
+    /// name it is.
     Organisation
 }
 text_id! {

@@ -14,6 +14,12 @@ pub enum LinkState {
     EndedByAbsence,
     /// Ended because Joinery removed the account's access; a new assignment reactivates it (TA-11), an import does not.
     EndedByRemoval,
+    /// `Live` at another host than the app has now, and not read back from the present one yet (AI-9).
+    UnprovenLive,
+    /// Likewise, `EndedByAbsence`.
+    UnprovenAbsence,
+    /// Likewise, `EndedByRemoval`.
+    UnprovenRemoval,
 }
 
 impl LinkState {
@@ -23,12 +29,32 @@ impl LinkState {
             Self::Live => "Live",
             Self::EndedByAbsence => "EndedByAbsence",
             Self::EndedByRemoval => "EndedByRemoval",
+            Self::UnprovenLive => "UnprovenLive",
+            Self::UnprovenAbsence => "UnprovenAbsence",
+            Self::UnprovenRemoval => "UnprovenRemoval",
         }
     }
 
     /// Reads [`LinkState::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Live, Self::EndedByAbsence, Self::EndedByRemoval].into_iter().find(|state| state.as_str() == text)
+        let all =
+            [Self::Live, Self::EndedByAbsence, Self::EndedByRemoval, Self::UnprovenLive, Self::UnprovenAbsence, Self::UnprovenRemoval];
+        all.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Is the link of another host, so that nothing may be written by it yet (AI-9)?
+    pub fn is_unproven(self) -> bool {
+        self != self.proved()
+    }
+
+    /// What the link is once the account has been read back.
+    #[must_use]
+    pub fn proved(self) -> Self {
+        match self {
+            Self::Live | Self::UnprovenLive => Self::Live,
+            Self::EndedByAbsence | Self::UnprovenAbsence => Self::EndedByAbsence,
+            Self::EndedByRemoval | Self::UnprovenRemoval => Self::EndedByRemoval,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! - [`id`], [`hash`]: newtypes for every id, digests of plans
 //! - [`person`], [`profile`], [`account`], [`link`]: what the directory consists of
 //! - [`fold`]: which texts count as equal
+//! - [`proof`]: whether an account is still a link's after its app has moved
 //! - [`scim_path`], [`mapping`]: which attribute becomes which
 //! - [`matching`], [`sourcing`], [`import_decision`], [`import_plan`], [`candidate`]: from an app to the directory
 //! - [`assignment`], [`provision_decision`], [`provision_plan`]: from the directory to an app
@@ -26,6 +27,7 @@ pub mod mapping;
 pub mod matching;
 pub mod person;
 pub mod profile;
+pub mod proof;
 pub mod protection;
 pub mod provision_decision;
 pub mod provision_plan;

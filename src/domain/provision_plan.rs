@@ -106,6 +106,8 @@ pub enum BlockReason {
     NoUserName,
     /// Two people would get the same username (TA-14).
     UserNameNotUnique,
+    /// The link was made at another host, and the present one does not show the account to be the person's (AI-9).
+    Unproven,
 }
 
 impl ProvisionKind {

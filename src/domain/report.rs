@@ -203,6 +203,9 @@ pub struct ProvisionReport {
     pub failed: u64,
     /// People whose assignment is undecided (TA-17).
     pub undecided: u64,
+    /// Those among the failed whose link was made at another host, and whom the present one does not show (AI-9).
+    #[serde(default)]
+    pub unproven: u64,
     /// Every safeguard rule with its arithmetic (SG-1).
     pub safeguards: Vec<RuleResult>,
     /// Until when what is held can be approved.

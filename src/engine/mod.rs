@@ -9,7 +9,7 @@
 
 use crate::{
     connector::{AppError, CredentialError},
-    store::StoreError,
+    store::{Claim, Store, StoreError},
 };
 
 pub mod check;
@@ -31,6 +31,14 @@ pub enum Mode {
     Hold,
 }
 
+/// AI-9: what was linked at another host is not written to before the present one has shown it.
+async fn meet_host(store: &dyn Store, claim: &Claim, host: &str) -> Result<(), StoreError> {
+    if let Some(unproven) = store.meet_host(claim, host).await? {
+        tracing::info!(target: "audit", integration = %claim.integration, host, unproven, "the app is at another host: links are unproven");
+    }
+    Ok(())
+}
+
 /// A run that ended without a report.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -43,6 +51,12 @@ pub enum RunError {
     /// The run was stopped so early that there is nothing to say of it.
     #[error("the run was stopped: {0:?}")]
     Stopped(crate::domain::report::StopCause),
+    /// The app wants a longer pause than a run may hold its place for; the run is taken up again then (RL-2).
+    #[error("the app asks for a pause until {until}")]
+    RateLimited {
+        /// When the app may be asked again.
+        until: jiff::Timestamp,
+    },
 }
 
 /// The reason that conditions give for a failed app: one word of the enum in `api::conditions` per variant (promise C4).

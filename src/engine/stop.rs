@@ -39,6 +39,10 @@ impl StopToken {
 
     /// Stops the run after so long, unless it is over by then.
     pub fn stop_after(&self, deadline: std::time::Duration, cause: StopCause) {
+        if deadline.is_zero() {
+            self.stop(cause);
+            return;
+        }
         // Held weakly: a run that is over must not be kept in memory by its deadline.
         let (token, settled, only_plans) = (self.token.clone(), Arc::downgrade(&self.cause), Arc::clone(&self.only_plans));
         tokio::spawn(async move {

@@ -220,6 +220,22 @@ pub trait Store: Send + Sync {
     /// Raises the integration's revision by one: the run is about to change something.
     async fn note_changes(&self, claim: &Claim) -> Result<()>;
 
+    // --- organisations ---
+
+    /// Says which namespace has the organisation's name, by its UID. An organisation that no namespace has been met of is this
+    /// one's: earlier versions did not ask. If another namespace had the name, its organisation is set aside and this one begins
+    /// empty. One that was set aside comes back with its namespace.
+    async fn meet_namespace(&self, organisation: &Organisation, uid: &str, now: Timestamp) -> Result<()>;
+
+    /// The organisations that are not set aside, and the UIDs of their namespaces where those have been met.
+    async fn organisations(&self) -> Result<Vec<(Organisation, Option<String>)>>;
+
+    /// The organisation's namespace with this UID is gone: it is set aside, unless another namespace has been met meanwhile.
+    async fn orphan(&self, organisation: &Organisation, uid: Option<&str>, now: Timestamp) -> Result<()>;
+
+    /// Drops everything of the organisations that were set aside before then. Returns how many.
+    async fn purge_orphans(&self, before: Timestamp) -> Result<u64>;
+
     // --- runs ---
 
     /// Claims an integration for a run of one direction: takes the next epoch, which ends the right to write of every
@@ -244,15 +260,35 @@ pub trait Store: Send + Sync {
     /// Stores the result of a pass and the hash of the inputs it was made for.
     async fn finish_pass(&self, claim: &Claim, report: &ProvisionReport, inputs: ShortHash) -> Result<()>;
 
-    /// Says whether the integration is a profile source. The effective source of a person is the first source, by name,
-    /// that has a live link to the person (SO-1).
-    async fn set_source(&self, integration: &IntegrationKey, enabled: bool) -> Result<()>;
+    /// Says whether the import's integration is a profile source: the import decides by it, and with `applies` it holds for
+    /// everybody. The effective source of a person is the first source, by name, that has a live link to the person (SO-1).
+    async fn set_source(&self, claim: &Claim, enabled: bool, applies: bool) -> Result<()>;
+
+    /// Every integration that is a profile source.
+    async fn sources(&self) -> Result<Vec<IntegrationKey>>;
+
+    /// The integration is a source no more: nothing says that it is one.
+    async fn clear_source(&self, integration: &IntegrationKey) -> Result<()>;
 
     /// A number that grows with every change to a person of the organisation: tells whether a pass has anything to look at.
     async fn directory_revision(&self, organisation: &Organisation) -> Result<i64>;
 
     /// The numbers for the integration's status.
     async fn account_counts(&self, integration: &IntegrationKey) -> Result<AccountCounts>;
+
+    // --- links after a change of host (AI-9) ---
+
+    /// Says at which host the run reads and writes. If the links were made at another one, they are unproven from now on,
+    /// records that wait for a decision are forgotten, and a run of the other direction, begun at the former host, loses its
+    /// claim. `None`: it is the host of before, or the first; otherwise how many links are unproven.
+    async fn meet_host(&self, claim: &Claim, host: &str) -> Result<Option<u64>>;
+
+    /// The next accounts with an unproven link, live or ended, after `after`, by app id.
+    async fn unproven_accounts(&self, integration: &IntegrationKey, after: Option<&AppId>, limit: u32) -> Result<Vec<KnownAccount>>;
+
+    /// These accounts have shown themselves at the present host: their links are what they were, and what is kept of their
+    /// resources is what was read.
+    async fn prove_links(&self, claim: &Claim, accounts: &[Record]) -> Result<()>;
 
     // --- imports: observe ---
 

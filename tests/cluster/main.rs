@@ -15,6 +15,7 @@ mod directory;
 mod edits;
 mod failures;
 mod golden;
+mod identity;
 mod legal;
 mod lifecycle;
 #[path = "../support/long.rs"]

@@ -94,9 +94,14 @@ async fn h6_rbac_is_exact() {
     })
     .await;
     let done = crate::audit::of(USER, 0);
-    for (verb, resource) in
-        [("create", "importruns"), ("delete", "importruns"), ("patch", "appintegrations"), ("get", "secrets"), ("create", "events")]
-    {
+    for (verb, resource) in [
+        ("create", "importruns"),
+        ("delete", "importruns"),
+        ("patch", "appintegrations"),
+        ("get", "secrets"),
+        ("get", "namespaces"),
+        ("create", "events"),
+    ] {
         let found = done.iter().any(|entry| entry["verb"] == verb && entry["objectRef"]["resource"] == resource);
         assert!(found, "the operator was to {verb} {resource}");
     }

@@ -114,6 +114,7 @@ fn h7_the_operator_may_do_exactly_this() {
             {"apiGroups": ["joinery.dev"], "resources": statuses, "verbs": ["patch"]},
             {"apiGroups": ["joinery.dev"], "resources": ["importruns"], "verbs": ["create", "delete"]},
             {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]},
+            {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
             {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
         ])
     );

@@ -8,7 +8,7 @@ use super::{
     context::Context,
     driver::{Error, Visit},
     kind::{Kind, status_access},
-    replaced,
+    namespaces, replaced,
     streams::Source,
 };
 use crate::api::{AppIntegration, AppIntegrationStatus};
@@ -21,6 +21,7 @@ mod validate;
 pub(crate) use validate::key;
 
 pub(crate) async fn reconcile(integration: Arc<AppIntegration>, cx: Arc<Context>) -> Result<Visit<AppIntegrationStatus>, Error> {
+    namespaces::meet(&integration, &cx).await?;
     let found = dereference::run(&integration, &cx).await?;
     apply::show(&key(&integration), found.accounts, &cx);
     let before = cx.connections.settings(&key(&integration));

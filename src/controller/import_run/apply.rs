@@ -115,18 +115,18 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, store: Arc<dyn 
     // store is made anew when the store is taken up.
     let terms = terms(found, Some(&valid.app.integration), Some(valid.app.settings));
     let fingerprint = ShortHash::of_json(&(terms, mode == Mode::Hold, released));
+    let time_left = time_left(found, now);
+    // Waiting for an app goes on no longer than running may.
+    let is_over = |ended: &Ended<ImportReport>| {
+        time_left.is_some_and(|left| left.is_zero()) && matches!(ended.result, Err(RunError::RateLimited { .. }))
+    };
     let polled = cx.imports.poll(
         &key,
         Inputs { fingerprint, terms },
-        |ended| ended.may_be_tried_again(now),
+        |ended| ended.may_be_tried_again(now) || is_over(ended),
         |stop| {
-            if let Some(schedule) = &found.schedule {
-                // The deadline of an approved plan begins anew: it may have waited for a day.
-                let deadline = Duration::from_secs(u64::try_from(schedule.spec.active_deadline_seconds).unwrap_or(u64::MAX));
-                // A run that is taken up again has no more time than one that was never interrupted.
-                let started = found.started().unwrap_or(now);
-                let spent = Duration::try_from(now.duration_since(started)).unwrap_or_default();
-                stop.stop_after(deadline.saturating_sub(spent), StopCause::DeadlineExceeded);
+            if let Some(left) = time_left {
+                stop.stop_after(left, StopCause::DeadlineExceeded);
             }
             if mode != Mode::Enforce {
                 stop.only_plans();
@@ -138,6 +138,7 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, store: Arc<dyn 
                 rules: valid.policy.rules.clone(),
                 mapping: valid.mapping.clone(),
                 user_name: valid.policy.user_name.clone(),
+                host: valid.app.host(),
                 mode,
                 object: key.uid.clone(),
                 stop,
@@ -152,6 +153,16 @@ pub(super) fn run(run: &ImportRun, valid: &Valid, found: &Found, store: Arc<dyn 
         Polled::Behind(other) => return Err(Obstacle::Ahead { name: name(&other, cx) }),
     };
     Ok(Import { error: last.and_then(|ended| ended.interruption()) })
+}
+
+/// How much of its time the run has left; `None` without a deadline. A run that is taken up again has no more time than one
+/// that was never interrupted.
+fn time_left(found: &Found, now: Timestamp) -> Option<Duration> {
+    let schedule = found.schedule.as_ref()?;
+    let deadline = Duration::from_secs(u64::try_from(schedule.spec.active_deadline_seconds).unwrap_or(u64::MAX));
+    let started = found.started().unwrap_or(now);
+    let spent = Duration::try_from(now.duration_since(started)).unwrap_or_default();
+    Some(deadline.saturating_sub(spent))
 }
 
 /// The name of the run that a job belongs to, if it is still there.

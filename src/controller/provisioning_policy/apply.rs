@@ -73,7 +73,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, sto
     let now = cx.clock.now();
     // A plan that was approved asks for a pass, and so does its end: what waits behind it is planned then.
     let released = found.hold.as_ref().filter(|hold| hold.is_released(now)).map(|hold| hold.run.0);
-    let fingerprint = fingerprint(policy, rules, mode, found.directory_revision, request.as_deref(), released);
+    let fingerprint = fingerprint(policy, valid, rules, mode, found.directory_revision, request.as_deref(), released);
     if let Some((report, made_for)) = &found.last_pass
         && *made_for == fingerprint
         && !is_due(report, now)
@@ -100,6 +100,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, sto
                 connector: Arc::clone(&valid.app.connection.connector),
                 clock: Arc::clone(&cx.clock),
                 rules: rules.clone(),
+                host: valid.app.host(),
                 mode,
                 // An annotation that was taken away asks for nothing.
                 retry_failed: request.is_some() && request != policy.status.as_ref().and_then(|status| status.last_handled_request.clone()),
@@ -126,6 +127,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, sto
 /// The hash of everything that a pass decides by. The same inputs give the same plan.
 fn fingerprint(
     policy: &ProvisioningPolicy,
+    valid: &Valid,
     rules: &ProvisionRules,
     mode: Mode,
     directory_revision: i64,
@@ -134,7 +136,7 @@ fn fingerprint(
 ) -> ShortHash {
     let mapping = rules.mapping.as_ref().map(crate::domain::mapping::Mapping::digest);
     let mode = format!("{mode:?}");
-    ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, mode, directory_revision, request, released))
+    ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, mode, directory_revision, request, released, valid.app.host()))
 }
 
 fn is_due(report: &ProvisionReport, now: Timestamp) -> bool {
@@ -207,6 +209,7 @@ mod tests {
             held: held.to_vec(),
             failed: 0,
             undecided: 0,
+            unproven: 0,
             safeguards: Vec::new(),
             expires: None,
             next_attempt: None,

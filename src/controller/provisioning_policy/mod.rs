@@ -17,7 +17,7 @@ mod rules;
 mod status;
 mod validate;
 
-pub(crate) use rules::{ImportPolicy, import_policy, unmapped_attribute};
+pub(crate) use rules::{ImportPolicy, import_policy, is_source, unmapped_attribute};
 
 pub(crate) async fn reconcile(policy: Arc<ProvisioningPolicy>, cx: Arc<Context>) -> Result<Visit<ProvisioningPolicyStatus>, Error> {
     let found = dereference::run(&policy, &cx).await?;

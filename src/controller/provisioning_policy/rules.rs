@@ -109,6 +109,11 @@ pub(crate) fn unmapped_attribute(spec: &ProvisioningPolicySpec, mapping: &Mappin
     })
 }
 
+/// Does the policy make its integration a profile source?
+pub(crate) fn is_source(spec: &ProvisioningPolicySpec) -> bool {
+    spec.to_directory.as_ref().and_then(sourcing).is_some()
+}
+
 fn sourcing(to_directory: &ToDirectory) -> Option<Sourcing> {
     let sourcing = &to_directory.sourcing;
     sourcing.enabled.then_some(Sourcing {

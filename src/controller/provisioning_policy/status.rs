@@ -190,7 +190,10 @@ fn of_report(report: &ProvisionReport, held: Reason) -> Vec<ConditionSpec> {
             ConditionSpec::fails(ConditionType::Provisioned, Reason::DependencyNotReady, message)
         }
         (ProvisionEnd::Done, failed, _) if report.held.is_empty() => {
-            let message = format!("{failed} people could not be provisioned; they are tried again by themselves, the others are done");
+            let message = format!(
+                "{failed} people could not be provisioned; they are tried again by themselves, the others are done{}",
+                unproven(report.unproven)
+            );
             ConditionSpec::fails(ConditionType::Provisioned, Reason::AccountsFailed, message)
         }
         (ProvisionEnd::Done, ..) => ConditionSpec::fails(ConditionType::Provisioned, held, held_message(report, held).unwrap_or_default()),
@@ -211,6 +214,17 @@ fn held_reason(report: &ProvisionReport, hold: Option<&StoredHold>) -> Reason {
     match hold {
         Some(hold) if hold.state == HoldState::Rejected && report.digest == Some(hold.hold.digest) => Reason::Rejected,
         _ => Reason::AwaitingApproval,
+    }
+}
+
+/// AI-9: what is the matter with those who are not recognised after a change of host.
+fn unproven(people: u64) -> String {
+    match people {
+        0 => String::new(),
+        people => format!(
+            ". Of them {people} have accounts that were linked at another host, and this host does not show them under the same ids with \
+             our externalId or the same username: nothing is written to those. Put the host right, or make a new AppIntegration for it"
+        ),
     }
 }
 

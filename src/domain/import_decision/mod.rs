@@ -105,6 +105,7 @@ pub fn decide(evidence: Evidence<'_>, rules: &ImportRules) -> Option<ImportActio
         Some(known) => match known.link.state {
             LinkState::Live | LinkState::EndedByAbsence => linked::decide(evidence, known, rules),
             LinkState::EndedByRemoval => unlinked::formerly(evidence, known, rules),
+            LinkState::UnprovenLive | LinkState::UnprovenAbsence | LinkState::UnprovenRemoval => unlinked::unproven(evidence, known, rules),
         },
     };
     Some(action)

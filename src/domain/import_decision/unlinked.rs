@@ -49,6 +49,18 @@ pub(super) fn formerly(evidence: Evidence<'_>, known: &KnownAccount, rules: &Imp
     }
 }
 
+/// Decides about a record whose id is linked at another host and that does not show itself to be that account (AI-9): it is
+/// matched like any other. The person whom its id once created is not created a second time.
+pub(super) fn unproven(evidence: Evidence<'_>, known: &KnownAccount, rules: &ImportRules) -> ImportAction {
+    let action = decide(evidence, rules);
+    match (&action.person, readable(evidence)) {
+        (PersonWrite::Create { id, .. }, Ok(mapped)) if *id == known.person.id => {
+            pending(evidence, mapped, (ProposalKind::Exact, Some(*id), PendingReason::AlreadyLinked), rules)
+        }
+        _ => action,
+    }
+}
+
 /// The mapped record, or what becomes of one that is inactive (TD-5) or could not be mapped.
 fn readable(evidence: Evidence<'_>) -> Result<&MappedRecord, Box<ImportAction>> {
     let staged = &evidence.row.staged;
@@ -312,5 +324,17 @@ mod tests {
         );
         waits(&decided(&row, &[], &reactivating()), (ProposalKind::Exact, Some(id("ada")), PendingReason::AccessRemoved), "nobody");
         assert!(decided(&row.inactive(), &[], &reactivating()).ignored);
+    }
+
+    #[test]
+    fn ai9_a_record_of_another_host_is_matched_and_creates_nobody_twice() {
+        for state in [LinkState::UnprovenLive, LinkState::UnprovenAbsence, LinkState::UnprovenRemoval] {
+            let row = linked("ada", Active, true).ended(state).says("userName", json!("eve"));
+            waits(&decided(&row, &[], &rules()), None, PendingReason::AlreadyLinked, "the person whom the id once created");
+            let action = decided(&row, &[hit("eve")], &rules());
+            assert_eq!((action.link, action.removes), (LinkWrite::Create { person: id("eve") }, false), "somebody who is there");
+            let departed = decided(&row.inactive(), &[], &rules());
+            assert!(departed.ignored && !departed.removes && !departed.changes_directory(), "nobody left");
+        }
     }
 }

@@ -99,9 +99,16 @@ struct Inputs<'a> {
     assignment: Option<&'a Map<String, Value>>,
 }
 
-/// Decides about one person. Whether an account has to be looked up before it is created is left to [`resolve`].
+/// Decides about one person. Whether an account has to be looked up before it is created is left to [`resolve`]. About a link
+/// that is not proved at the app's present host it is decided as if it were: whoever acts on it proves it first (AI-9).
 pub fn decide(row: &ProvisionRow, rules: &ProvisionRules, now: Timestamp) -> Decision {
-    decide_by(row, Policy::of(rules), now)
+    match &row.link {
+        Some(link) if link.state.is_unproven() => {
+            let proved = Link { state: link.state.proved(), ..link.clone() };
+            decide_by(&ProvisionRow { link: Some(proved), ..row.clone() }, Policy::of(rules), now)
+        }
+        _ => decide_by(row, Policy::of(rules), now),
+    }
 }
 
 /// The table of semantics.md §7.

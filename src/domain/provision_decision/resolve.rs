@@ -13,6 +13,7 @@ use crate::domain::{
     id::PersonId,
     link::{Link, LinkState},
     person::Person,
+    proof::Remembered,
     provision_plan::{BlockReason, ProvisionAction, ProvisionKind},
 };
 
@@ -73,7 +74,10 @@ fn adopt(person: &Person, creation: &ProvisionAction, found: Found<'_>, links: &
     if belongs_to_another(person.id, found, links) {
         return blocked(creation, BlockReason::LinkedToAnother);
     }
-    let removed = links.iter().any(|link| link.app_id == account.id && link.person == person.id && link.state == LinkState::EndedByRemoval);
+    let removed = links.iter().any(|link| {
+        let theirs = link.app_id == account.id && link.person == person.id && holds(link, account);
+        theirs && link.state.proved() == LinkState::EndedByRemoval
+    });
     if !account.active() && !found.ours && !removed {
         return blocked(creation, BlockReason::FoundInactive);
     }
@@ -89,9 +93,14 @@ fn adopt(person: &Person, creation: &ProvisionAction, found: Found<'_>, links: &
 
 /// TA-4. The account itself also says whose it is, when the links that said so are lost with the store (SG-12).
 fn belongs_to_another(person: PersonId, found: Found<'_>, links: &[Link]) -> bool {
-    let linked = links.iter().any(|link| link.app_id == found.account.id && link.person != person);
+    let linked = links.iter().any(|link| link.app_id == found.account.id && link.person != person && holds(link, found.account));
     let named = found.account.external_id().and_then(PersonId::parse).is_some_and(|named| named != person);
     linked || named
+}
+
+/// AI-9: a link of another host says something of an account only if the account shows it.
+fn holds(link: &Link, account: &Record) -> bool {
+    !link.state.is_unproven() || Remembered::of(link, None).is_shown_by(account, None)
 }
 
 /// What has to be written to an account that is taken over, and what will have been written then. Without
@@ -183,6 +192,16 @@ mod tests {
         assert_eq!(reason(&[named("1")], &[own]), None);
         let elsewhere = Link { person: id("bob"), app_id: AppId::new("2"), ..link(LinkState::Live) };
         assert_eq!(reason(&[named("1")], &[elsewhere]), None);
+    }
+
+    #[test]
+    fn ai9_a_link_of_another_host_keeps_an_account_only_if_the_account_shows_it() {
+        let moved = |state, name: &str| Link { person: id("bob"), written: map(json!({"userName": name})), state, ..link(state) };
+        for state in [LinkState::UnprovenLive, LinkState::UnprovenAbsence, LinkState::UnprovenRemoval] {
+            assert_eq!(reason(&[ours("1")], &[moved(state, "bob")]), None, "the id is the joiner's at the new host");
+            assert_eq!(reason(&[named("1")], &[moved(state, "bob")]), None);
+            assert_eq!(reason(&[named("1")], &[moved(state, "ada")]), Some(BlockReason::LinkedToAnother));
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod apply;
 mod candidates;
 mod decide;
 mod observe;
+mod proof;
 mod recheck;
 mod released;
 
@@ -45,6 +46,8 @@ pub struct ImportJob {
     pub mapping: Mapping,
     /// `toDirectory.usernameFormat`.
     pub user_name: Expression,
+    /// The app's host: links that were made at another one are proved first (AI-9).
+    pub host: String,
     /// May the directory be changed?
     pub mode: Mode,
     /// The UID of the ImportRun.
@@ -80,7 +83,8 @@ impl ImportJob {
     /// told by the report.
     pub async fn run(&self) -> Result<ImportReport, RunError> {
         let claim = self.store.claim(&self.rules.integration, Direction::ToDirectory, &self.object, self.clock.now()).await?;
-        self.store.set_source(&self.rules.integration, self.rules.sourcing.is_some()).await?;
+        super::meet_host(self.store.as_ref(), &claim, &self.host).await?;
+        self.store.set_source(&claim, self.rules.sourcing.is_some(), self.mode == Mode::Enforce).await?;
         let mut report = self.blank();
         report.end = match self.carry_out(&claim, &mut report).await {
             Ok(end) | Err(Early::End(end)) => end,

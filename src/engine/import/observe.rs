@@ -1,8 +1,10 @@
 //! Observe: list the app page by page into staging, and prove that the listing is complete (LS-1 to LS-3).
 
+use std::time::Duration;
+
 use serde_json::Value;
 
-use super::{Early, ImportJob, app_failed};
+use super::{Early, ImportJob, app_failed, proof::Unproven};
 use crate::{
     connector::{AppError, ErrorClass, ListError, ListedRecord, Listing},
     domain::{
@@ -11,11 +13,15 @@ use crate::{
         mapping::Variables,
         report::{ImportEnd, Snapshot},
     },
+    engine::RunError,
     store::Claim,
 };
 
 /// LS-3: a listing that is not complete is read again, three times in all.
 const ATTEMPTS: u32 = 3;
+/// How long in all a run waits for a throttled app. While it waits it holds one of the few places for runs, which others need
+/// (C1); a longer pause ends it, and it is taken up again.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a complete listing came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,13 +41,14 @@ impl ImportJob {
     /// Stages what has changed. Returns the listing, which knows all ids, once it is proved complete.
     pub(super) async fn observe(&self, claim: &Claim, snapshot: &mut Snapshot) -> Result<(Observed, Box<dyn Listing>), Early> {
         let known = self.store.known_records(&self.rules.integration, self.decided_under()).await?;
-        let mut attempt = 1;
+        let unproven = self.unproven().await?;
+        let (mut attempt, mut patience) = (1, PATIENCE);
         loop {
-            let problem = match self.read_once(claim, &known, snapshot).await {
+            let problem = match self.read_once(claim, &known, &unproven, snapshot).await {
                 Ok(complete) => return Ok(complete),
                 Err(Attempt::Again(problem)) => problem,
                 Err(Attempt::Wait(until)) => {
-                    self.wait_until(until).await?;
+                    self.wait_until(until, &mut patience).await?;
                     continue;
                 }
                 Err(Attempt::Stop(early)) => return Err(early),
@@ -59,6 +66,7 @@ impl ImportJob {
         &self,
         claim: &Claim,
         known: &KnownRecords,
+        unproven: &Unproven,
         snapshot: &mut Snapshot,
     ) -> Result<(Observed, Box<dyn Listing>), Attempt> {
         *snapshot = Snapshot::default();
@@ -75,6 +83,7 @@ impl ImportJob {
                 Err(ListError::Incomplete(problem)) => return Err(Attempt::Again(problem)),
                 Err(ListError::App(error)) => return Err(classify(&error)),
             };
+            self.prove_links(claim, unproven, &page).await.map_err(|error| Attempt::Stop(error.into()))?;
             let staged: Vec<StagedRecord> = page
                 .iter()
                 .filter_map(|record| {
@@ -118,7 +127,7 @@ impl ImportJob {
         StagedRecord { app_id: record.id.clone(), hash, active: record.active(), mapped, keys }
     }
 
-    fn map(&self, resource: &Value) -> Result<MappedRecord, RecordFailure> {
+    pub(super) fn map(&self, resource: &Value) -> Result<MappedRecord, RecordFailure> {
         let mapped = self.mapping.to_directory(resource).map_err(|error| {
             tracing::debug!(integration = %self.rules.integration, %error, "a record cannot be mapped");
             RecordFailure::Mapping
@@ -136,12 +145,17 @@ impl ImportJob {
         Ok(MappedRecord { profile, cleared })
     }
 
-    async fn wait_until(&self, until: jiff::Timestamp) -> Result<(), Early> {
-        let wait = std::time::Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
+    async fn wait_until(&self, until: jiff::Timestamp, patience: &mut Duration) -> Result<(), Early> {
+        let wait = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
+        match (self.stop.cause(), patience.checked_sub(wait)) {
+            (Some(by), _) => return Err(Early::End(ImportEnd::Stopped { by })),
+            (None, None) => return Err(Early::Error(RunError::RateLimited { until })),
+            (None, Some(left)) => *patience = left,
+        }
         self.pause(wait).await
     }
 
-    async fn pause(&self, wait: std::time::Duration) -> Result<(), Early> {
+    async fn pause(&self, wait: Duration) -> Result<(), Early> {
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
             by = self.stop.stopped() => Err(Early::End(ImportEnd::Stopped { by })),

@@ -75,7 +75,7 @@ impl ProvisionJob {
 
     async fn decide_page(&self, claim: &Claim, rows: Vec<ProvisionRow>, needs: &mut Needs, progress: &mut Progress) -> Result<(), Early> {
         let now = self.clock.now();
-        let (mut actions, mut confirmed, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut actions, mut confirmed, mut failures, mut to_prove) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for mut row in rows {
             if progress.unsettled.contains(&row.person.id) {
                 progress.failed_until(now + super::APP_RETRY);
@@ -94,16 +94,29 @@ impl ProvisionJob {
                 }
                 Decision::Undecided => progress.undecided += 1,
                 Decision::Protected => progress.protected += 1,
-                Decision::Waiting { next_attempt } => progress.failed_until(next_attempt),
+                Decision::Waiting { next_attempt } => {
+                    progress.unproven += u64::from(is_unproven(&row));
+                    progress.failed_until(next_attempt);
+                }
                 Decision::Act(ProvisionAction { kind: ProvisionKind::Blocked { reason }, inputs, .. }) => {
                     failures.push(self.blocked(row.person.id, inputs, reason, progress));
                 }
+                // AI-9: what names an account by its id is for the account that this host has under it, once that is known.
+                Decision::Act(action) if is_unproven(&row) && action.kind.app_id().is_some() => to_prove.push((row, action)),
                 Decision::Act(action) => {
                     if let Some(name) = action.new_account_name() {
                         needs.add(name);
                     }
                     actions.push((row.person.id, action));
                 }
+            }
+        }
+        for (person, action) in self.prove(claim, to_prove).await? {
+            if let ProvisionKind::Blocked { reason } = action.kind {
+                progress.unproven += 1;
+                failures.push(self.blocked(person, action.inputs, reason, progress));
+            } else {
+                actions.push((person, action));
             }
         }
         self.store.plan_provision(claim, &actions).await?;
@@ -182,10 +195,15 @@ pub(super) fn look_again_after(reason: BlockReason) -> SignedDuration {
         | BlockReason::FoundInactive
         | BlockReason::CreateUsersOff
         | BlockReason::NotProvable
+        | BlockReason::Unproven
         | BlockReason::UserNameNotUnique => SignedDuration::from_hours(1),
     }
 }
 
-fn block(action: &ProvisionAction, reason: BlockReason) -> ProvisionAction {
+fn is_unproven(row: &ProvisionRow) -> bool {
+    row.link.as_ref().is_some_and(|link| link.state.is_unproven())
+}
+
+pub(super) fn block(action: &ProvisionAction, reason: BlockReason) -> ProvisionAction {
     ProvisionAction { kind: ProvisionKind::Blocked { reason }, ..action.clone() }
 }

@@ -28,6 +28,7 @@ mod decide;
 mod effect;
 mod hold;
 mod lookup;
+mod proof;
 mod settle;
 
 /// After an app has failed a whole pass, the next one is due (C2). The app itself is tested in between, and a pass waits
@@ -45,6 +46,8 @@ pub struct ProvisionJob {
     pub clock: SharedClock,
     /// The policy and the mapping.
     pub rules: ProvisionRules,
+    /// The app's host: links that were made at another one are proved first (AI-9).
+    pub host: String,
     /// May the app be changed?
     pub mode: Mode,
     /// Tried again now, whatever the next attempt of a failed person is: "apply updates now".
@@ -78,6 +81,8 @@ struct Progress {
     undecided: u64,
     /// People who failed in this pass or wait for their next attempt.
     failed: u64,
+    /// Those among them whose link the app's present host has not shown (AI-9).
+    unproven: u64,
     next_attempt: Option<Timestamp>,
     /// Whom an interrupted pass has left in the dark; they wait until that can be settled.
     unsettled: HashSet<PersonId>,
@@ -104,6 +109,7 @@ impl ProvisionJob {
     /// Runs the pass to its end. `Err` only if the store fails, another run has taken over, or the process goes down.
     pub async fn run(&self) -> Result<ProvisionReport, RunError> {
         let claim = self.store.claim(&self.rules.integration, Direction::ToApp, &self.object, self.clock.now()).await?;
+        super::meet_host(self.store.as_ref(), &claim, &self.host).await?;
         let mut report = self.blank();
         report.end = match self.carry_out(&claim, &mut report).await {
             Ok(end) => end,
@@ -160,6 +166,7 @@ impl ProvisionJob {
         report.applied.unchanged = progress.unchanged;
         report.failed = progress.failed;
         report.undecided = progress.undecided;
+        report.unproven = progress.unproven;
         report.next_attempt = progress.next_attempt;
         end
     }
@@ -218,6 +225,7 @@ impl ProvisionJob {
             held: Vec::new(),
             failed: 0,
             undecided: 0,
+            unproven: 0,
             safeguards: Vec::new(),
             expires: None,
             next_attempt: None,

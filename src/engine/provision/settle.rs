@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{Early, ProvisionJob, lookup::Lookups};
 use crate::{
     connector::AppError,
-    domain::{account::Record, id::PersonId, link::Link, provision_decision, provision_plan::ProvisionAction},
+    domain::{account::Record, id::PersonId, link::Link, proof::Remembered, provision_decision, provision_plan::ProvisionAction},
     store::{Claim, IntentResult},
 };
 
@@ -74,7 +74,14 @@ impl ProvisionJob {
     async fn settle_change(&self, claim: &Claim, person: PersonId, action: &ProvisionAction) -> Result<IntentResult, Early> {
         let Some(app_id) = action.kind.app_id() else { return Ok(IntentResult::Void) };
         let before: Option<Link> = self.store.links_of(&claim.integration, std::slice::from_ref(app_id)).await?.into_iter().next();
+        let is_proved = before.as_ref().is_some_and(|link| !link.state.is_unproven());
+        let remembered = before.as_ref().map(|link| Remembered::of(link, None));
+        // AI-9: what was sent to a former host is asked of the present one, which may have another account under the id.
+        let before = before.map(|link| Link { state: link.state.proved(), ..link });
         match self.took_effect(action, app_id).await {
+            Ok(Some((_, record))) if !is_proved && !remembered.is_some_and(|remembered| remembered.is_shown_by(&record, None)) => {
+                Ok(IntentResult::Void)
+            }
             Ok(Some((true, record))) => {
                 let link = provision_decision::link_after(person, action, before.as_ref(), Some(record.resource));
                 Ok(link.map_or(IntentResult::Void, |link| IntentResult::Done { link: Box::new(link) }))

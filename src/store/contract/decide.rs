@@ -14,7 +14,7 @@ use crate::{
 pub(crate) async fn staged_records_come_back_in_order_with_what_is_known(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let hr = key("hr");
-    store.set_source(&hr, true).await.unwrap();
+    source(&store, &hr, true).await;
     let wait = waits(&hr, "c", None, PendingReason::NewPersonManual);
     import(&store, &hr, 0, &[create(&hr, "b", "ada"), ImportAction { candidate: wait, ..idle("c") }]).await;
     let missed = ImportAction { account: AccountWrite::Missing { times: 2 }, ..idle("b") };
@@ -112,11 +112,11 @@ pub(crate) async fn the_first_source_by_name_is_the_effective_one(fixture: &impl
     };
     assert_eq!(effective(&b).await, (Some(false), Some(false), false), "no source");
     let before = store.directory_revision(&b.organisation).await.unwrap();
-    store.set_source(&b, true).await.unwrap();
-    store.set_source(&a, true).await.unwrap();
+    source(&store, &b, true).await;
+    source(&store, &a, true).await;
     let after = store.directory_revision(&b.organisation).await.unwrap();
     assert!(after > before);
-    store.set_source(&a, true).await.unwrap();
+    source(&store, &a, true).await;
     assert_eq!(store.directory_revision(&b.organisation).await.unwrap(), after, "nothing changed");
     assert_eq!(effective(&b).await, (Some(true), Some(true), true), "the only source with a link");
     import(&store, &a, 1, &[link_to(ada, "1")]).await;
@@ -125,8 +125,57 @@ pub(crate) async fn the_first_source_by_name_is_the_effective_one(fixture: &impl
     import(&store, &a, 2, &[end(ada, "1")]).await;
     assert_eq!(effective(&a).await, (Some(true), None, false), "a record that is back is judged as if it had never left");
     assert_eq!(effective(&b).await, (Some(true), Some(true), true), "an ended link makes no source");
-    store.set_source(&a, false).await.unwrap();
+    source(&store, &a, false).await;
     assert_eq!(effective(&a).await, (Some(false), None, false));
+}
+
+pub(crate) async fn so1_a_plan_makes_no_source_for_anybody_but_itself(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let (a, b) = (key("a"), key("b"));
+    import(&store, &b, 0, &[create(&b, "1", "ada")]).await;
+    source(&store, &b, true).await;
+    import(&store, &a, 1, &[link_to(person(&b, "1"), "1")]).await;
+    let revision = store.directory_revision(&a.organisation).await.unwrap();
+    let effective = async |integration: &IntegrationKey| store.linked_accounts(integration, None, 1).await.unwrap()[0].effective_source;
+
+    let plan = store.claim(&a, Direction::ToDirectory, "plan", at(2)).await.unwrap();
+    store.set_source(&plan, true, false).await.unwrap();
+    assert!(effective(&a).await, "the plan shows what would be");
+    assert!(effective(&b).await, "and b is the source as before");
+    assert!(!store.provision_page(&a, None, 1).await.unwrap()[0].source, "for provisioning, too");
+    assert_eq!(store.directory_revision(&a.organisation).await.unwrap(), revision);
+    assert_eq!(store.sources().await.unwrap(), [b.clone()]);
+    store.set_source(&plan, true, true).await.unwrap();
+    assert!(effective(&a).await && !effective(&b).await);
+
+    store.claim(&a, Direction::ToDirectory, "newer", at(3)).await.unwrap();
+    assert!(matches!(store.set_source(&plan, false, true).await, Err(crate::store::StoreError::LostEpoch)));
+    assert!(effective(&a).await && !effective(&b).await);
+}
+
+pub(crate) async fn so1_a_source_that_nothing_says_is_one_is_none(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let (a, b, elsewhere) = (key("a"), key("b"), IntegrationKey::new("elsewhere", "a"));
+    import(&store, &b, 0, &[create(&b, "1", "ada")]).await;
+    import(&store, &a, 1, &[link_to(person(&b, "1"), "1")]).await;
+    for integration in [&a, &b, &elsewhere] {
+        source(&store, integration, true).await;
+    }
+    let mut sources = store.sources().await.unwrap();
+    sources.sort();
+    assert_eq!(sources, [a.clone(), b.clone(), elsewhere.clone()]);
+    let revision = store.directory_revision(&a.organisation).await.unwrap();
+    store.clear_source(&a).await.unwrap();
+    assert!(store.directory_revision(&a.organisation).await.unwrap() > revision, "its people are looked at again");
+    assert!(store.linked_accounts(&b, None, 1).await.unwrap()[0].effective_source, "the next one is effective now");
+    assert!(!store.linked_accounts(&a, None, 1).await.unwrap()[0].effective_source);
+    let revision = store.directory_revision(&a.organisation).await.unwrap();
+    store.clear_source(&a).await.unwrap();
+    store.clear_source(&key("never-heard-of")).await.unwrap();
+    assert_eq!(store.directory_revision(&a.organisation).await.unwrap(), revision);
+    let mut sources = store.sources().await.unwrap();
+    sources.sort();
+    assert_eq!(sources, [b, elsewhere]);
 }
 
 pub(crate) async fn removals_are_counted_as_sets(fixture: &impl Fixture) {

@@ -21,7 +21,9 @@ pub(crate) mod apply;
 pub(crate) mod candidates;
 pub(crate) mod decide;
 pub(crate) mod held;
+pub(crate) mod hosts;
 pub(crate) mod journal;
+pub(crate) mod organisations;
 pub(crate) mod provision;
 pub(crate) mod runs;
 pub(crate) mod scale;
@@ -63,6 +65,8 @@ macro_rules! contract_tests {
                 people_are_found_by_folded_keys,
                 only_undisturbed_records_are_known,
                 the_first_source_by_name_is_the_effective_one,
+                so1_a_plan_makes_no_source_for_anybody_but_itself,
+                so1_a_source_that_nothing_says_is_one_is_none,
                 removals_are_counted_as_sets;
             apply: people_and_links_are_made_and_changed,
                 a_range_may_be_applied_twice,
@@ -100,6 +104,12 @@ macro_rules! contract_tests {
                 an_intent_is_settled_by_its_own_integration_only,
                 many_requests_at_once_each_get_their_answer,
                 an_import_keeps_the_origin_of_a_created_account;
+            hosts: ai9_at_another_host_no_link_is_proved,
+                ai9_a_proved_link_is_what_it_was,
+                ai9_the_account_of_the_former_host_is_forgotten_when_its_link_is_proved,
+                ai9_an_unproven_link_keeps_nobody_from_an_account;
+            organisations: i5_a_namespace_made_anew_has_none_of_the_former_ones_people,
+                an_organisation_without_a_namespace_is_dropped_after_its_time;
             scale: thousands_of_records_pass_through;
         }
     };
@@ -190,6 +200,12 @@ pub(super) fn waits(integration: &IntegrationKey, app_id: &str, person: Option<P
     CandidateWrite::Put(Box::new(Proposed { id: CandidateId::derive(integration, &id(app_id)), kind, person, reason, record }))
 }
 
+/// An import that says whether its integration is a source.
+pub(super) async fn source(store: &impl Store, integration: &IntegrationKey, enabled: bool) {
+    let claim = store.claim(integration, Direction::ToDirectory, "source", at(0)).await.unwrap();
+    store.set_source(&claim, enabled, true).await.unwrap();
+}
+
 /// What imports are decided under in these tests.
 pub(super) fn rules() -> ShortHash {
     hash("mapping and policy")
@@ -237,6 +253,7 @@ pub(super) fn pass_report(second: i64) -> ProvisionReport {
         held: Vec::new(),
         failed: 0,
         undecided: 0,
+        unproven: 0,
         safeguards: Vec::new(),
         expires: None,
         next_attempt: None,

@@ -13,7 +13,7 @@ pub(crate) async fn thousands_of_records_pass_through(fixture: &impl Fixture) {
 pub(crate) async fn pass_through(fixture: &impl Fixture, records: usize) {
     let store = fixture.open().await;
     let (hr, app) = (key("hr"), key("app"));
-    store.set_source(&hr, true).await.unwrap();
+    source(&store, &hr, true).await;
     let claim = store.claim(&hr, Direction::ToDirectory, "uid", at(0)).await.unwrap();
     // In an order that is not theirs, as servers list.
     let app_ids: Vec<String> = (0..records).map(|number| hex::encode(hash(&number.to_string()).0)).collect();

@@ -1,8 +1,10 @@
 //! The embedded engine: one SQLite file, WAL, one writer.
 //!
 //! - `connect`, `scope`, `rows`, `bulk`, `tally`: connections, the fence, and how rows are read and written
+//! - `organisations`, `orphans`: which namespace is whose, and what becomes of those that are gone
 //! - `runs`, `purge`: claims and results of runs
-//! - `revision`: how far the store has come
+//! - `revision`: how far the store has come; `host`: where its links were made
+//! - `source`: who is a profile source
 //! - `staging`, `sorted`, `people`, `keys`, `import_plan`, `import_apply`: imports
 //! - `candidates`, `inspect`: the queue of candidates; reading it beside an operator
 //! - `provision`, `provision_plan`, `observed`: provisioning
@@ -42,12 +44,15 @@ mod connect;
 #[cfg(test)]
 mod down;
 mod held;
+mod host;
 mod import_apply;
 mod import_plan;
 mod inspect;
 mod journal;
 mod keys;
 mod observed;
+mod organisations;
+mod orphans;
 mod people;
 mod provision;
 mod provision_plan;
@@ -59,6 +64,7 @@ mod runs;
 mod scope;
 mod settle;
 mod sorted;
+mod source;
 mod staging;
 mod tally;
 #[cfg(test)]
@@ -123,6 +129,22 @@ impl Store for SqliteStore {
         self.count_change(claim).await
     }
 
+    async fn meet_namespace(&self, organisation: &Organisation, uid: &str, now: Timestamp) -> Result<()> {
+        self.bind_organisation(organisation, uid, now).await
+    }
+
+    async fn organisations(&self) -> Result<Vec<(Organisation, Option<String>)>> {
+        self.read_organisations().await
+    }
+
+    async fn orphan(&self, organisation: &Organisation, uid: Option<&str>, now: Timestamp) -> Result<()> {
+        self.set_aside(organisation, uid, now).await
+    }
+
+    async fn purge_orphans(&self, before: Timestamp) -> Result<u64> {
+        self.drop_orphans(before).await
+    }
+
     async fn claim(&self, integration: &IntegrationKey, direction: Direction, object: &str, now: Timestamp) -> Result<Claim> {
         self.claim_run(integration, direction, object, now).await
     }
@@ -151,8 +173,16 @@ impl Store for SqliteStore {
         self.store_pass_report(claim, report, inputs).await
     }
 
-    async fn set_source(&self, integration: &IntegrationKey, enabled: bool) -> Result<()> {
-        self.store_source(integration, enabled).await
+    async fn set_source(&self, claim: &Claim, enabled: bool, applies: bool) -> Result<()> {
+        self.store_source(claim, enabled, applies).await
+    }
+
+    async fn sources(&self) -> Result<Vec<IntegrationKey>> {
+        self.read_sources().await
+    }
+
+    async fn clear_source(&self, integration: &IntegrationKey) -> Result<()> {
+        self.drop_source(integration).await
     }
 
     async fn directory_revision(&self, organisation: &Organisation) -> Result<i64> {
@@ -161,6 +191,18 @@ impl Store for SqliteStore {
 
     async fn account_counts(&self, integration: &IntegrationKey) -> Result<AccountCounts> {
         self.count_accounts(integration).await
+    }
+
+    async fn meet_host(&self, claim: &Claim, host: &str) -> Result<Option<u64>> {
+        self.move_to_host(claim, host).await
+    }
+
+    async fn unproven_accounts(&self, integration: &IntegrationKey, after: Option<&AppId>, limit: u32) -> Result<Vec<KnownAccount>> {
+        self.read_unproven_accounts(integration, after, limit).await
+    }
+
+    async fn prove_links(&self, claim: &Claim, accounts: &[Record]) -> Result<()> {
+        self.store_proofs(claim, accounts).await
     }
 
     async fn known_records(&self, integration: &IntegrationKey, decided_under: ShortHash) -> Result<KnownRecords> {

@@ -40,7 +40,7 @@ macro_rules! hits {
             "SELECT k.key AS position,
                 EXISTS (SELECT 1 FROM account a WHERE a.person = p.pk AND a.integration = ?1 AND a.state = 'Live') AS linked_here,
                 EXISTS (SELECT 1 FROM account other CROSS JOIN integration rival ON rival.id = other.integration
-                    WHERE other.person = p.pk AND other.state = 'Live' AND rival.source AND rival.id <> ?1
+                    WHERE other.person = p.pk AND other.state IN ('Live', 'UnprovenLive') AND rival.source AND rival.id <> ?1
                       AND (NOT ?5 OR rival.name < (SELECT name FROM integration WHERE id = ?1))) AS sourced_elsewhere,
                 ?5 AND EXISTS (SELECT 1 FROM account a CROSS JOIN sorted_key sk ON sk.run = ?4 AND sk.key = a.app_id
                     CROSS JOIN staging s ON s.id = sk.id
@@ -74,7 +74,7 @@ pub(super) async fn find_by_id(connection: &mut SqliteConnection, scope: Scope, 
         .bind(scope.organisation)
         .bind(rows::to_json(&keys, "ids")?)
         .bind(NO_RUN)
-        .bind(scope.source)
+        .bind(scope.policy_source)
         .fetch_all(connection)
         .await?;
     Ok(read_hits(found, ids.len())?.into_iter().map(|mut hits| hits.pop()).collect())
@@ -125,7 +125,7 @@ impl SqliteStore {
             .bind(scope.organisation)
             .bind(rows::to_json(&keys, "keys")?)
             .bind(claim.run.0)
-            .bind(scope.source)
+            .bind(scope.policy_source)
             .bind(attribute)
             .bind(MANY)
             .fetch_all(&mut *reader)
@@ -162,7 +162,7 @@ impl SqliteStore {
         let scope = self.scope(integration).await?;
         let page: Vec<KnownRow> = sqlx::query_as(PAGE)
             .bind(scope.integration)
-            .bind(scope.source)
+            .bind(scope.policy_source)
             .bind(rows::start(after))
             .bind(limit)
             .fetch_all(&self.connections.readers)

@@ -44,7 +44,7 @@ impl SqliteStore {
         limit: u32,
     ) -> Result<Vec<ProvisionRow>> {
         const PAGE: &str = concat!(
-            "SELECT a.state IS 'Live' AND ",
+            "SELECT coalesce(a.state IN ('Live', 'UnprovenLive'), 0) AND ",
             effective_source!(),
             " AS source, ",
             person_columns!(),

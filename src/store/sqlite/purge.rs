@@ -4,7 +4,7 @@ use super::SqliteStore;
 use crate::store::{Claim, Result};
 
 /// How many rows are deleted at a time: some 10 ms.
-const ROWS: i64 = 2_000;
+pub(super) const ROWS: i64 = 2_000;
 
 /// What a held or an approved plan needs stays (SG-10); `r` is the run.
 macro_rules! is_not_frozen {
@@ -14,7 +14,7 @@ macro_rules! is_not_frozen {
 }
 
 // Everything else of every run of ?1 (integration) and ?2 (direction). A newer claim makes all of it worthless.
-const OLD_LISTINGS: [&str; 3] = [
+pub(super) const OLD_LISTINGS: [&str; 3] = [
     concat!(
         "DELETE FROM staging WHERE id IN (SELECT s.id FROM run r CROSS JOIN staging s ON s.id >= r.id << 32 AND s.id < (r.id + 1) << 32
         WHERE r.integration = ?1 AND r.direction = ?2 AND ",
@@ -36,7 +36,7 @@ const OLD_LISTINGS: [&str; 3] = [
         SELECT max(key) FROM (SELECT s.key FROM sorted_key s WHERE s.run = (SELECT id FROM old) ORDER BY s.key LIMIT ?3))"
     ),
 ];
-const OLD_PLANS: [&str; 2] = [
+pub(super) const OLD_PLANS: [&str; 2] = [
     concat!(
         "DELETE FROM import_action WHERE id IN (SELECT a.id FROM run r CROSS JOIN import_action a ON a.run = r.id
         WHERE r.integration = ?1 AND r.direction = ?2 AND ",

@@ -33,13 +33,13 @@ macro_rules! link_columns {
 }
 
 /// Is the integration `?1`, which is a source if `?2`, the effective source of the person of `a`: does no source with a
-/// smaller name have a live link to them (SO-1)? The own link is not asked for its state, so that a record which is back
-/// can be judged.
+/// smaller name have a live link to them (SO-1)? Whether a source moves to another host decides nothing (AI-9). The own link
+/// is not asked for its state, so that a record which is back can be judged.
 macro_rules! effective_source {
     () => {
         "CASE WHEN ?2 AND a.person IS NOT NULL THEN NOT EXISTS (
             SELECT 1 FROM account other CROSS JOIN integration rival ON rival.id = other.integration
-            WHERE other.person = a.person AND other.state = 'Live' AND rival.source
+            WHERE other.person = a.person AND other.state IN ('Live', 'UnprovenLive') AND rival.source
               AND rival.name < (SELECT name FROM integration WHERE id = ?1)) ELSE 0 END"
     };
 }
@@ -57,15 +57,15 @@ macro_rules! known_columns {
 }
 
 /// The numbers of SG-2: `s` is what the plan removes; `?2` the integration, `?3` the direction, `?4` the start of the
-/// window. Columns of [`FiguresRow`].
+/// window. Links that are not proved at the app's present host count, too (AI-9). Columns of [`FiguresRow`].
 macro_rules! removal_figures {
     () => {
         "w AS (SELECT app_id FROM removal WHERE integration = ?2 AND direction = ?3 AND at >= ?4),
-        live AS (SELECT count(*) AS n FROM account WHERE integration = ?2 AND state = 'Live')
+        live AS (SELECT count(*) AS n FROM account WHERE integration = ?2 AND state IN ('Live', 'UnprovenLive'))
         SELECT (SELECT count(*) FROM s) AS planned,
             (SELECT count(*) FROM (SELECT app_id FROM s UNION SELECT app_id FROM w)) AS removed,
             live.n + (SELECT count(*) FROM w WHERE NOT EXISTS (
-                SELECT 1 FROM account a WHERE a.integration = ?2 AND a.app_id = w.app_id AND a.state = 'Live')) AS population,
+                SELECT 1 FROM account a WHERE a.integration = ?2 AND a.app_id = w.app_id AND a.state IN ('Live', 'UnprovenLive'))) AS population,
             live.n AS live FROM live"
     };
 }

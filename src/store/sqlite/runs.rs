@@ -156,18 +156,6 @@ impl SqliteStore {
         }
     }
 
-    pub(super) async fn store_source(&self, integration: &IntegrationKey, enabled: bool) -> Result<()> {
-        // What a person has from an app that is their source is not pushed back (TA-18): a change is one to its people.
-        if self.scope(integration).await?.source == enabled {
-            return Ok(());
-        }
-        let mut write = self.write().await?;
-        let scope = scope::find_or_add(&mut write, integration).await?;
-        sqlx::query("UPDATE integration SET source = ?1 WHERE id = ?2").bind(enabled).bind(scope.integration).execute(&mut *write).await?;
-        raise_revision(&mut write, scope).await?;
-        write.commit().await
-    }
-
     pub(super) async fn count_intents(&self) -> Result<u64> {
         let open = sqlx::query_scalar("SELECT count(*) FROM intent").fetch_one(&self.connections.readers).await?;
         Ok(rows::count(open))
@@ -182,7 +170,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn count_accounts(&self, integration: &IntegrationKey) -> Result<AccountCounts> {
-        const COUNT: &str = "SELECT (SELECT count(*) FROM account WHERE integration = ?1 AND state = 'Live'),
+        const COUNT: &str = "SELECT (SELECT count(*) FROM account WHERE integration = ?1 AND state IN ('Live', 'UnprovenLive')),
             (SELECT count(*) FROM candidate WHERE integration = ?1 AND ignored = 0), (SELECT count(*) FROM failure WHERE integration = ?1)";
         let scope = self.scope(integration).await?;
         let (linked, pending, failed) = sqlx::query_as(COUNT).bind(scope.integration).fetch_one(&self.connections.readers).await?;

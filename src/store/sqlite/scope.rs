@@ -19,6 +19,8 @@ pub(super) struct Scope {
     pub integration: i64,
     /// Is the integration a profile source (SO-1)?
     pub source: bool,
+    /// Is it one to its import that is under way, which may only be planning?
+    pub policy_source: bool,
 }
 
 /// A write transaction. SQLite has one writer: whoever has the gate is it, and others wait in turn instead of polling.
@@ -74,7 +76,8 @@ impl SqliteStore {
 
 /// The scope of an integration.
 pub(super) async fn find(connection: &mut SqliteConnection, integration: &IntegrationKey) -> Result<Scope> {
-    const FIND: &str = "SELECT o.id AS organisation, coalesce(i.id, 0) AS integration, coalesce(i.source, 0) AS source
+    const FIND: &str = "SELECT o.id AS organisation, coalesce(i.id, 0) AS integration, coalesce(i.source, 0) AS source,
+            coalesce(i.policy_source, 0) AS policy_source
         FROM organisation o LEFT JOIN integration i ON i.organisation = o.id AND i.name = ?2 WHERE o.name = ?1";
     let found =
         sqlx::query_as(FIND).bind(integration.organisation.as_str()).bind(integration.name.as_str()).fetch_optional(connection).await?;
@@ -102,9 +105,10 @@ pub(super) async fn fence(connection: &mut SqliteConnection, claim: &Claim) -> R
     if epoch == Some(claim.epoch.0) { Ok(scope) } else { Err(StoreError::LostEpoch) }
 }
 
-/// Takes the next epoch of an integration and direction.
+/// Takes the next epoch of an integration and direction. The first one is above all that were ever given: a run of an
+/// organisation that was set aside must not hold the claim of the one that has its name now.
 pub(super) async fn next_epoch(connection: &mut SqliteConnection, scope: Scope, direction: Direction) -> Result<i64> {
-    const NEXT: &str = "INSERT INTO lease (integration, direction, epoch) VALUES (?1, ?2, 1)
+    const NEXT: &str = "INSERT INTO lease (integration, direction, epoch) VALUES (?1, ?2, (SELECT coalesce(max(epoch), 0) + 1 FROM lease))
         ON CONFLICT DO UPDATE SET epoch = epoch + 1 RETURNING epoch";
     Ok(sqlx::query_scalar(NEXT).bind(scope.integration).bind(direction.as_str()).fetch_one(connection).await?)
 }

@@ -90,7 +90,7 @@ impl SqliteStore {
                     " FROM staging s WHERE s.id >= ?1 << 32 AND s.id < (?1 + 1) << 32 AND s.",
                     $column,
                     " IN (SELECT key FROM twice) AND NOT EXISTS (SELECT 1 FROM account a
-                        WHERE a.integration = ?2 AND a.app_id = s.app_id AND a.state <> 'EndedByRemoval')
+                        WHERE a.integration = ?2 AND a.app_id = s.app_id AND a.state IN ('Live', 'EndedByAbsence'))
                     GROUP BY 1 HAVING count(*) > 1"
                 )
             };
@@ -122,7 +122,7 @@ impl SqliteStore {
         let scope = self.scope(&claim.integration).await?;
         let page: Vec<StagedRowColumns> = sqlx::query_as(PAGE)
             .bind(scope.integration)
-            .bind(scope.source)
+            .bind(scope.policy_source)
             .bind(claim.run.0)
             .bind(rows::start(after))
             .bind(limit)

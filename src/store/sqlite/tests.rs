@@ -125,3 +125,28 @@ async fn no_batch_goes_through_a_whole_table() {
         }
     }
 }
+
+#[tokio::test]
+async fn of_a_dropped_organisation_nothing_is_left() {
+    use crate::store::{Direction, contract};
+    let file = File::new();
+    let store = file.open().await;
+    let hr = crate::domain::id::IntegrationKey::new("acme", "hr");
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    contract::import(&store, &hr, 0, &[contract::create(&hr, "1", "ada"), contract::create(&hr, "2", "bob")]).await;
+    let claim = store.claim(&hr, Direction::ToDirectory, "under-way", now).await.unwrap();
+    store.plan_import(&claim, &[contract::create(&hr, "3", "eve")]).await.unwrap();
+    store.orphan(&hr.organisation, None, now).await.unwrap();
+    store.purge_orphans(jiff::Timestamp::MAX).await.unwrap();
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT IN ('meta', '_sqlx_migrations')",
+    )
+    .fetch_all(&store.connections.readers)
+    .await
+    .unwrap();
+    for table in tables {
+        let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        let rows: i64 = sqlx::query_scalar(count).fetch_one(&store.connections.readers).await.unwrap();
+        assert_eq!(rows, 0, "{table}");
+    }
+}

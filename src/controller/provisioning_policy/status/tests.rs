@@ -39,6 +39,7 @@ fn report(end: ProvisionEnd, people: u64) -> ProvisionReport {
         held,
         failed: people,
         undecided: people,
+        unproven: people,
         safeguards,
         expires: None,
         next_attempt: Some(testing::now()),
