@@ -13,6 +13,7 @@ use joinery::{
         import_decision::{Confirmation, ImportRules},
         mapping::{Expression, Mapping, MappingSource, Problem, Scope},
         matching::MatchingRules,
+        protection::Protection,
         provision_decision::ProvisionRules,
         report::{ImportEnd, ProvisionEnd},
         safeguard::{ImportLimits, ProvisionLimits},

@@ -73,6 +73,8 @@ words! {
         SnapshotComplete = "SnapshotComplete",
         /// The run's plan is held until somebody decides. Only while true.
         AwaitingApproval = "AwaitingApproval",
+        /// The store that holds the people can be read and written.
+        StoreAvailable = "StoreAvailable",
     }
 }
 
@@ -147,6 +149,8 @@ words! {
         UpdateLimitExceeded = "UpdateLimitExceeded",
         /// More accounts would be created than `safeguards.provisioning` allows. None was.
         CreateLimitExceeded = "CreateLimitExceeded",
+        /// `spec.profileSources` names what is no profile source. Create the `AppIntegration`, or turn sourcing on in its policy.
+        UnknownSource = "UnknownSource",
         /// The cron fields or the time zone cannot be read. The message names what would be right.
         InvalidSchedule = "InvalidSchedule",
         /// The next run is planned for `status.nextScheduleTime`.

@@ -11,7 +11,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::json;
 
-use super::{AppIntegration, AttributeMapping, ChangeApproval, ImportRun, ImportSchedule, ProvisioningPolicy, yaml};
+use super::{AppIntegration, AttributeMapping, ChangeApproval, Directory, ImportRun, ImportSchedule, ProvisioningPolicy, yaml};
 
 /// All definitions, in the order of their names.
 pub fn crds() -> Vec<CustomResourceDefinition> {
@@ -19,6 +19,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         AppIntegration::crd(),
         AttributeMapping::crd(),
         ChangeApproval::crd(),
+        Directory::crd(),
         ImportRun::crd(),
         ImportSchedule::crd(),
         ProvisioningPolicy::crd(),

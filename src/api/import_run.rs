@@ -160,6 +160,9 @@ pub struct ImportCountsStatus {
     /// Records that could not be mapped or would collide. They are left as they are.
     #[schemars(range(min = 0))]
     pub failed: i64,
+    /// People who would lose something and whom the Directory protects.
+    #[schemars(range(min = 0))]
+    pub protected: i64,
 }
 
 /// What the safeguards say in one word: `Pass`, `SafeguardTripped`, `Approved`, `EmptySource` or `SnapshotIncomplete`.

@@ -368,6 +368,9 @@ pub struct ProvisionCountsStatus {
     /// Accounts that need nothing.
     #[schemars(range(min = 0))]
     pub unchanged: i64,
+    /// People who would lose their account and whom the Directory protects.
+    #[schemars(range(min = 0))]
+    pub protected: i64,
 }
 
 /// A class of actions that a limit holds back.

@@ -142,6 +142,7 @@ object_status!(
     super::AppIntegrationStatus,
     super::AttributeMappingStatus,
     super::ChangeApprovalStatus,
+    super::DirectoryStatus,
     super::ImportRunStatus,
     super::ImportScheduleStatus,
     super::ProvisioningPolicyStatus,

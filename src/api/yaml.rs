@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{AppIntegration, AttributeMapping, ChangeApproval, ImportRun, ImportSchedule, ProvisioningPolicy, names};
+use super::{AppIntegration, AttributeMapping, ChangeApproval, Directory, ImportRun, ImportSchedule, ProvisioningPolicy, names};
 
 /// Why a text is not what was expected. Holds no values of Secrets.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ pub enum Error {
     },
 }
 
-const KINDS: [&str; 6] = ["AppIntegration", "AttributeMapping", "ChangeApproval", "ImportRun", "ImportSchedule", "ProvisioningPolicy"];
+const KINDS: [&str; 7] = ["AppIntegration", "AttributeMapping", "ChangeApproval", "Directory", "ImportRun", "ImportSchedule", "ProvisioningPolicy"];
 
 /// An object from a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +64,8 @@ pub enum Manifest {
     AttributeMapping(Box<AttributeMapping>),
     /// A `ChangeApproval`.
     ChangeApproval(Box<ChangeApproval>),
+    /// A `Directory`.
+    Directory(Box<Directory>),
     /// An `ImportRun`.
     ImportRun(Box<ImportRun>),
     /// An `ImportSchedule`.
@@ -113,6 +115,7 @@ fn manifest(document: usize, value: Value) -> Result<Manifest, Error> {
         ("joinery.dev/v1alpha1", "AppIntegration") => Manifest::AppIntegration(typed(document, &kind, value)?),
         ("joinery.dev/v1alpha1", "AttributeMapping") => Manifest::AttributeMapping(typed(document, &kind, value)?),
         ("joinery.dev/v1alpha1", "ChangeApproval") => Manifest::ChangeApproval(typed(document, &kind, value)?),
+        ("joinery.dev/v1alpha1", "Directory") => Manifest::Directory(typed(document, &kind, value)?),
         ("joinery.dev/v1alpha1", "ImportRun") => Manifest::ImportRun(typed(document, &kind, value)?),
         ("joinery.dev/v1alpha1", "ImportSchedule") => Manifest::ImportSchedule(typed(document, &kind, value)?),
         ("joinery.dev/v1alpha1", "ProvisioningPolicy") => Manifest::ProvisioningPolicy(typed(document, &kind, value)?),

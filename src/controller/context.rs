@@ -23,7 +23,7 @@ use super::{
     streams::{Bus, Source, Touched},
 };
 use crate::{
-    api::{AppIntegration, AttributeMapping, ChangeApproval, ImportRun, ImportSchedule, ProvisioningPolicy, Reason},
+    api::{AppIntegration, AttributeMapping, ChangeApproval, Directory, ImportRun, ImportSchedule, ProvisioningPolicy, Reason},
     clock::SharedClock,
     connector::{Connector, Connectors},
     domain::{
@@ -95,18 +95,20 @@ pub(crate) struct Caches {
     pub(crate) schedules: Cache<DeserializeGuard<ImportSchedule>>,
     pub(crate) runs: Cache<DeserializeGuard<ImportRun>>,
     pub(crate) approvals: Cache<DeserializeGuard<ChangeApproval>>,
+    pub(crate) directories: Cache<DeserializeGuard<Directory>>,
 }
 
 impl Caches {
     /// The namespaces that hold objects which depend on the store.
     pub(crate) fn namespaces(&self) -> BTreeSet<String> {
-        let Self { integrations, mappings: _, policies, schedules, runs, approvals } = self;
+        let Self { integrations, mappings: _, policies, schedules, runs, approvals, directories } = self;
         let mut namespaces = BTreeSet::new();
         add_namespaces(integrations, &mut namespaces);
         add_namespaces(policies, &mut namespaces);
         add_namespaces(schedules, &mut namespaces);
         add_namespaces(runs, &mut namespaces);
         add_namespaces(approvals, &mut namespaces);
+        add_namespaces(directories, &mut namespaces);
         namespaces
     }
 }

@@ -39,11 +39,12 @@ struct Gauges {
 
 /// The families that are made from objects.
 pub(super) fn of(caches: &Caches) -> Vec<GaugeFamily> {
-    let Caches { integrations, mappings, policies, schedules, runs, approvals } = caches;
+    let Caches { integrations, mappings, policies, schedules, runs, approvals, directories } = caches;
     let mut gauges = Gauges::default();
     each(integrations, |object| gauges.count(object));
     each(mappings, |object| gauges.count(object));
     each(approvals, |object| gauges.count(object));
+    each(directories, |object| gauges.count(object));
     each(policies, |object| {
         gauges.count(object);
         gauges.hold(object);

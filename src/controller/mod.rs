@@ -28,6 +28,7 @@ mod attribute_mapping;
 mod backoff;
 mod change_approval;
 mod context;
+mod directory;
 mod driver;
 mod gauges;
 mod import_run;
@@ -80,7 +81,8 @@ pub async fn run(parts: Parts) {
     let Parts { client, store, connectors, clock, metrics, health, require_secret_consent, max_concurrent_runs, shutdown } = parts;
     let bus = Bus::new();
     let (finished, ended) = mpsc::unbounded_channel();
-    let (integrations, mappings, policies, schedules, runs, approvals) = (
+    let (integrations, mappings, policies, schedules, runs, approvals, directories) = (
+        streams::feed(&client, &bus),
         streams::feed(&client, &bus),
         streams::feed(&client, &bus),
         streams::feed(&client, &bus),
@@ -95,6 +97,7 @@ pub async fn run(parts: Parts) {
         schedules.listed.clone(),
         runs.listed.clone(),
         approvals.listed.clone(),
+        directories.listed.clone(),
     ];
     let caches = Caches {
         integrations: integrations.cache.clone(),
@@ -103,6 +106,7 @@ pub async fn run(parts: Parts) {
         schedules: schedules.cache.clone(),
         runs: runs.cache.clone(),
         approvals: approvals.cache.clone(),
+        directories: directories.cache.clone(),
     };
     let (tell_all_listed, all_listed) = watch::channel(false);
     let reporter = Reporter { controller: "joinery.dev/controller".to_owned(), instance: std::env::var("HOSTNAME").ok() };
@@ -139,6 +143,7 @@ pub async fn run(parts: Parts) {
         driver::run(schedules, Arc::clone(&cx), import_schedule::reconcile),
         driver::run(runs, Arc::clone(&cx), import_run::reconcile),
         driver::run(approvals, Arc::clone(&cx), change_approval::reconcile),
+        driver::run(directories, Arc::clone(&cx), directory::reconcile),
     );
     tokio::join!(cx.checks.shut_down(), cx.imports.shut_down(), cx.passes.shut_down());
     watched.abort();
@@ -148,7 +153,7 @@ pub async fn run(parts: Parts) {
     kept.abort();
 }
 
-async fn tell_when_listed(kinds: [watch::Receiver<bool>; 6], all: watch::Sender<bool>, health: Health) {
+async fn tell_when_listed(kinds: [watch::Receiver<bool>; 7], all: watch::Sender<bool>, health: Health) {
     for mut listed in kinds {
         // An error: the watch is gone, since the process is shutting down.
         if listed.wait_for(|listed| *listed).await.is_err() {

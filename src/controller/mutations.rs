@@ -15,7 +15,7 @@ mod mutate;
 mod random;
 
 use super::{
-    app_integration, attribute_mapping, change_approval, driver::Visit, import_run, import_schedule, kind::Kind, outcome::Outcome,
+    app_integration, attribute_mapping, change_approval, directory, driver::Visit, import_run, import_schedule, kind::Kind, outcome::Outcome,
     provisioning_policy, testing,
 };
 
@@ -56,6 +56,7 @@ fn g1_no_manifest_makes_reading_or_judging_it_panic() {
                 "AppIntegration" => judge(&object, app_integration::judge, &mut tally),
                 "AttributeMapping" => judge(&object, attribute_mapping::judge, &mut tally),
                 "ChangeApproval" => judge(&object, change_approval::judge, &mut tally),
+                "Directory" => judge(&object, directory::judge, &mut tally),
                 "ImportRun" => judge(&object, import_run::judge, &mut tally),
                 "ImportSchedule" => judge(&object, import_schedule::judge, &mut tally),
                 "ProvisioningPolicy" => judge(&object, provisioning_policy::judge, &mut tally),

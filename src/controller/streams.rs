@@ -40,6 +40,8 @@ pub(crate) enum Source {
     Job,
     /// People of the organisation have changed.
     Directory,
+    /// What holds for the whole organisation.
+    DirectorySettings,
     /// The store has stopped working, or works again.
     Store,
 }
@@ -137,7 +139,8 @@ pub(crate) fn feed<K: Kind>(client: &Client, bus: &Bus) -> Feed<K> {
             if let Ok(DeserializeGuard(Ok(object))) = event
                 && let Some(namespace) = object.namespace()
             {
-                bus.tell(Touched { source: K::SOURCE, namespace, integration: Some(object.integration()) });
+                let integration = Some(object.integration()).filter(|name| !name.is_empty());
+                bus.tell(Touched { source: K::SOURCE, namespace, integration });
             }
         })
         .predicate_filter(|object: &DeserializeGuard<K>| Some(what_matters(object)), PredicateConfig::default())

@@ -32,7 +32,7 @@ pub(super) async fn run(cx: Arc<Context>) {
 }
 
 fn sweep(cx: &Context) {
-    let Caches { integrations, mappings: _, policies, schedules: _, runs, approvals: _ } = &cx.caches;
+    let Caches { integrations, mappings: _, policies, schedules: _, runs, approvals: _, directories: _ } = &cx.caches;
     let (integrations, policies, runs) = (living(integrations), living(policies), living(runs));
     cx.checks.forget_unless(|key| integrations.uids.contains(&key.uid));
     cx.passes.forget_unless(|key| policies.uids.contains(&key.uid));

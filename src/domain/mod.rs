@@ -17,6 +17,7 @@ pub mod approval;
 pub mod assignment;
 pub mod candidate;
 pub mod counts;
+pub mod directory;
 pub mod fold;
 pub mod hash;
 pub mod id;

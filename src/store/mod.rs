@@ -11,6 +11,7 @@ use crate::domain::{
     approval::{Answer, DecisionRecord, Hold, HoldState, StoredHold},
     candidate::{Candidate, CandidateDecision, DecisionsReport},
     counts::{ImportCounts, ProvisionCounts},
+    directory::{DirectorySettings, PeopleCounts},
     hash::ShortHash,
     id::{AppId, Epoch, IntegrationKey, IntentId, Organisation, PersonId, RunId},
     import_decision::ImportRules,
@@ -269,6 +270,15 @@ pub trait Store: Send + Sync {
 
     /// The integration is a source no more: nothing says that it is one.
     async fn clear_source(&self, integration: &IntegrationKey) -> Result<()>;
+
+    /// What the last `Directory` of the organisation said; `None` if there never was one.
+    async fn directory(&self, organisation: &Organisation) -> Result<Option<DirectorySettings>>;
+
+    /// Remembers what a `Directory` says. A change raises the directory revision, and a plan made before is made anew.
+    async fn set_directory(&self, organisation: &Organisation, settings: &DirectorySettings) -> Result<()>;
+
+    /// How many people the organisation has, by state.
+    async fn people_counts(&self, organisation: &Organisation) -> Result<PeopleCounts>;
 
     /// A number that grows with every change to a person of the organisation: tells whether a pass has anything to look at.
     async fn directory_revision(&self, organisation: &Organisation) -> Result<i64>;

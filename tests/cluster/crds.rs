@@ -144,7 +144,7 @@ async fn an_object_that_nobody_has_seen_says_so() {
     for table in cases::tables() {
         let object = cases::merged(&table, "unseen", &json!({}));
         server.create(&table.kind, &object, false).await.unwrap();
-        let stored = server.api(&table.kind).get("unseen").await.unwrap();
+        let stored = server.api(&table.kind).get(table.name.as_deref().unwrap_or("unseen")).await.unwrap();
         assert_eq!(stored.data["status"], json!({"observedGeneration": -1}), "{}", table.kind);
     }
 }

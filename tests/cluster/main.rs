@@ -28,6 +28,7 @@ mod mutate;
 mod mutations;
 mod operator;
 mod orders;
+mod organisation;
 mod ownership;
 mod plane;
 mod privacy;

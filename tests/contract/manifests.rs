@@ -20,6 +20,7 @@ fn samples_hold_no_field_that_the_types_do_not_know() {
         Manifest::AppIntegration(object) => serde_json::to_value(object),
         Manifest::AttributeMapping(object) => serde_json::to_value(object),
         Manifest::ChangeApproval(object) => serde_json::to_value(object),
+        Manifest::Directory(object) => serde_json::to_value(object),
         Manifest::ImportRun(object) => serde_json::to_value(object),
         Manifest::ImportSchedule(object) => serde_json::to_value(object),
         Manifest::ProvisioningPolicy(object) => serde_json::to_value(object),
@@ -81,7 +82,7 @@ fn samples_are_one_organisation_whose_references_and_consents_hold() {
                 assert_eq!(object.metadata.name.as_deref(), Some("acme"));
                 continue;
             }
-            Manifest::ChangeApproval(_) | Manifest::ImportRun(_) | Manifest::Other { .. } => panic!("{manifest:?}"),
+            Manifest::ChangeApproval(_) | Manifest::Directory(_) | Manifest::ImportRun(_) | Manifest::Other { .. } => panic!("{manifest:?}"),
         };
         assert_eq!(metadata.namespace.as_deref(), Some("acme"), "{metadata:?}");
     }

@@ -37,6 +37,7 @@ const NONE: ImportCounts = ImportCounts {
     pending: 0,
     ignored: 0,
     failed: 0,
+    protected: 0,
 };
 
 const BY_HAND: Confirmation = Confirmation { exact_automatic: false, partial_automatic: false, new_automatic: false, activate_new: true };

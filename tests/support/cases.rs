@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 pub struct Table {
     /// The kind.
     pub kind: String,
+    /// The only name that the kind allows, if there is one.
+    pub name: Option<String>,
     /// An object that sets every field.
     pub base: Value,
     /// What is tried.
@@ -85,7 +87,7 @@ pub fn values(schema: &JSONSchemaProps) -> Option<&JSONSchemaProps> {
 
 /// The base of a table with a patch merged over it (RFC 7396).
 pub fn merged(table: &Table, name: &str, patch: &Value) -> Value {
-    let mut object = json!({"apiVersion": "joinery.dev/v1alpha1", "kind": table.kind, "metadata": {"name": name}});
+    let mut object = json!({"apiVersion": "joinery.dev/v1alpha1", "kind": table.kind, "metadata": {"name": table.name.as_deref().unwrap_or(name)}});
     merge(&mut object, &table.base);
     merge(&mut object, patch);
     object

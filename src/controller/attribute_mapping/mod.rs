@@ -14,7 +14,7 @@ mod dereference;
 mod status;
 mod validate;
 
-pub(crate) use validate::{Compiled, Effective, effective};
+pub(crate) use validate::{Compiled, Effective, effective, reason};
 
 pub(crate) async fn reconcile(mapping: Arc<AttributeMapping>, cx: Arc<Context>) -> Result<Visit<AttributeMappingStatus>, Error> {
     let found = dereference::run(&mapping, &cx);

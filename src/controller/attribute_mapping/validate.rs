@@ -107,7 +107,7 @@ pub(crate) fn effective(namespace: &str, integration: &str, cx: &Context) -> Eff
 }
 
 /// The reason of `Compiled=False`.
-pub(super) fn reason(kind: ProblemKind) -> Reason {
+pub(crate) fn reason(kind: ProblemKind) -> Reason {
     match kind {
         ProblemKind::SyntaxError => Reason::SyntaxError,
         ProblemKind::UnknownAttribute => Reason::UnknownAttribute,

@@ -82,7 +82,7 @@ pub(super) async fn expire(run: &ImportRun, cx: &Context) -> Result<Option<Store
 fn terms(found: &Found, integration: Option<&AppIntegration>, settings: Option<ShortHash>) -> ShortHash {
     let policy = found.policy.as_ref().map(|policy| (&policy.spec.to_directory, &policy.spec.safeguards));
     let push_null_values = integration.map(|integration| integration.spec.push_null_values);
-    ShortHash::of_json(&(policy, push_null_values, found.mapping.digest(), settings))
+    ShortHash::of_json(&(policy, push_null_values, found.mapping.digest(), settings, &found.directory))
 }
 
 fn key(run: &ImportRun, found: &Found) -> JobKey {

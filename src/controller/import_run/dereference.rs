@@ -10,11 +10,12 @@ use crate::{
         app::{self, App},
         attribute_mapping::{self, Effective},
         context::Context,
+        directory,
         driver::{self, Error},
         kind::Kind as _,
         replaced, rivals,
     },
-    domain::{id::IntegrationKey, report::ImportReport, store_mark::Replacement},
+    domain::{directory::DirectorySettings, id::IntegrationKey, report::ImportReport, store_mark::Replacement},
     store::StoredRun,
 };
 
@@ -27,6 +28,8 @@ pub(super) struct Found {
     pub(super) mapping: Effective,
     pub(super) policy: Option<ProvisioningPolicy>,
     pub(super) schedule: Option<ImportSchedule>,
+    /// What holds for the whole organisation.
+    pub(super) directory: DirectorySettings,
     /// The name of another run of the integration whose plan is approved and not applied yet.
     pub(super) ahead: Option<String>,
     /// Is there a newer run of the schedule, and its policy is `Replace` (TD-3)?
@@ -59,6 +62,7 @@ pub(super) async fn run(run: &ImportRun, stored: Option<StoredRun<ImportReport>>
         mapping: attribute_mapping::effective(&namespace, integration, cx),
         policy: rivals::oldest(&cx.caches.policies, &namespace, integration),
         schedule,
+        directory: directory::in_force(&key.organisation, store.as_ref(), cx).await?,
         replaced: replaced::find(&namespace, integration, store.as_ref(), cx).await?,
         key,
     })

@@ -76,6 +76,7 @@ impl Kind for ImportRun {
             | Source::ProvisioningPolicy
             | Source::ImportSchedule
             | Source::ChangeApproval
+            | Source::DirectorySettings
             | Source::Job
             | Source::Store => true,
             Source::ImportRun | Source::Directory => false,
@@ -107,6 +108,7 @@ pub(super) fn judge(run: &ImportRun) -> Visit<ImportRunStatus> {
         mapping,
         policy: None,
         schedule: None,
+        directory: crate::domain::directory::DirectorySettings::default(),
         ahead: None,
         superseded: false,
         replaced: None,

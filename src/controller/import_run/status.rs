@@ -283,11 +283,11 @@ fn snapshot(report: &ImportReport) -> ConditionSpec {
 }
 
 fn changes(counts: &ImportCounts) -> String {
-    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed: _ } =
+    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed: _, protected } =
         *counts;
     format!(
         "{new} new, {matched} matched, {updated} updated, {deactivated} deactivated, {suspended} suspended, {unassigned} unassigned, \
-         {reactivated} reactivated; {unchanged} unchanged, {pending} pending, {ignored} ignored"
+         {reactivated} reactivated; {unchanged} unchanged, {pending} pending, {ignored} ignored, {protected} protected"
     )
 }
 
@@ -308,7 +308,7 @@ fn base(run: &ImportRun) -> ImportRunStatus {
 }
 
 fn counts(counts: ImportCounts) -> ImportCountsStatus {
-    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed } =
+    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed, protected } =
         counts;
     ImportCountsStatus {
         new: count(new),
@@ -322,6 +322,7 @@ fn counts(counts: ImportCounts) -> ImportCountsStatus {
         pending: count(pending),
         ignored: count(ignored),
         failed: count(failed),
+        protected: count(protected),
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn run(found: &Found) -> Result<Valid, Obstacle> {
     };
     let invalid = || not_ready(format!("the ProvisioningPolicy for `{name}` is not valid; it says itself what is wrong"));
     let spec = &policy.spec;
-    let policy = match import_policy(spec, &found.key, app.integration.spec.push_null_values) {
+    let policy = match import_policy(spec, &found.key, app.integration.spec.push_null_values, &found.directory) {
         Ok(Some(policy)) => policy,
         Ok(None) => return Err(not_ready(format!("the ProvisioningPolicy for `{name}` has no spec.toDirectory: the app is not imported"))),
         Err(_) => return Err(invalid()),

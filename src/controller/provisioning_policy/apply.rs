@@ -56,7 +56,7 @@ pub(super) fn halt(policy: &ProvisioningPolicy, found: &Found, cx: &Context) {
 
 /// What a pass writes by. People who come or go are left to the next pass.
 fn terms(policy: &ProvisioningPolicy, found: &Found, settings: Option<ShortHash>) -> ShortHash {
-    ShortHash::of_json(&(&policy.spec.to_app, &policy.spec.safeguards, found.mapping.digest(), settings))
+    ShortHash::of_json(&(&policy.spec.to_app, &policy.spec.safeguards, found.mapping.digest(), settings, &found.directory))
 }
 
 fn key(policy: &ProvisioningPolicy, found: &Found) -> JobKey {

@@ -8,10 +8,11 @@ use crate::{
         app::{self, App},
         attribute_mapping::{self, Effective},
         context::Context,
+        directory,
         driver::Error,
         replaced, rivals,
     },
-    domain::{approval::StoredHold, hash::ShortHash, id::IntegrationKey, report::ProvisionReport, store_mark::Replacement},
+    domain::{approval::StoredHold, directory::DirectorySettings, hash::ShortHash, id::IntegrationKey, report::ProvisionReport, store_mark::Replacement},
     store::Direction,
 };
 
@@ -23,6 +24,8 @@ pub(super) struct Found {
     pub(super) mapping: Effective,
     /// The store is not the one that the integration's status speaks of: nothing is written (SG-12).
     pub(super) replaced: Option<Replacement>,
+    /// What holds for the whole organisation.
+    pub(super) directory: DirectorySettings,
     /// Grows with every change to a person.
     pub(super) directory_revision: i64,
     /// What the policy holds, or held last.
@@ -40,6 +43,7 @@ pub(super) async fn run(policy: &ProvisioningPolicy, cx: &Context) -> Result<Fou
         older: rivals::older(&cx.caches.policies, policy),
         app: app::find(&namespace, integration, cx),
         mapping: attribute_mapping::effective(&namespace, integration, cx),
+        directory: directory::in_force(&key.organisation, store.as_ref(), cx).await?,
         directory_revision: store.directory_revision(&key.organisation).await?,
         hold: store.held(&key, Direction::ToApp, &policy.uid().unwrap_or_default()).await?,
         last_pass: store.last_pass(&key, &policy.uid().unwrap_or_default()).await?,

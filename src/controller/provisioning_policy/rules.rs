@@ -6,8 +6,10 @@ use crate::{
         provisioning_policy::{Approval, Confirm, OnDeactivation, ToApp, ToDirectory},
         safeguards::Safeguards,
     },
+    controller::directory::protection,
     domain::{
         assignment::Assignment,
+        directory::DirectorySettings,
         hash::ShortHash,
         id::IntegrationKey,
         import_decision::{Confirmation, ImportRules},
@@ -34,6 +36,7 @@ pub(crate) fn import_policy(
     spec: &ProvisioningPolicySpec,
     key: &IntegrationKey,
     push_null_values: bool,
+    directory: &DirectorySettings,
 ) -> Result<Option<ImportPolicy>, Vec<Problem>> {
     let Some(to_directory) = &spec.to_directory else { return Ok(None) };
     let mut problems = Vec::new();
@@ -54,6 +57,8 @@ pub(crate) fn import_policy(
             activate_new: to_directory.confirmation.activate_new_users,
         },
         sourcing: sourcing(to_directory),
+        profile_sources: directory.profile_sources.clone(),
+        protection: protection(directory),
         push_null_values,
         missing_full_imports: u8::try_from(limits.missing_full_imports).unwrap_or(u8::MAX).max(1),
         limits: ImportLimits {
@@ -134,6 +139,7 @@ pub(super) fn provision_rules(
     approval: &Approval,
     key: &IntegrationKey,
     mapping: Option<Mapping>,
+    directory: &DirectorySettings,
 ) -> Result<ProvisionRules, Vec<Problem>> {
     let mut problems = Vec::new();
     let user_name_format = keep(Expression::compile_text("spec.toApp.usernameFormat", &to_app.username_format, Scope::User), &mut problems);
@@ -170,6 +176,7 @@ pub(super) fn provision_rules(
             assignments,
             user_name_format,
             mapping,
+            protection: protection(directory),
             limits,
             window_seconds: seconds(safeguards.window_seconds),
             approval_seconds: seconds(approval.expires_seconds),
@@ -204,7 +211,7 @@ mod tests {
     }
 
     fn rules_of(to_directory: Value) -> Result<ImportRules, String> {
-        let read = import_policy(&policy(to_directory), &IntegrationKey::new("acme", "hr"), false);
+        let read = import_policy(&policy(to_directory), &IntegrationKey::new("acme", "hr"), false, &DirectorySettings::default());
         read.map(|policy| policy.unwrap().rules).map_err(|problems| problems.iter().map(|problem| problem.message.clone()).collect())
     }
 

@@ -150,10 +150,10 @@ fn until_due(report: &ProvisionReport, now: Timestamp) -> Duration {
 }
 
 fn planned(report: &ProvisionReport) -> String {
-    let ProvisionCounts { create, adopt, update, deactivate, reactivate, unchanged } = report.plan;
+    let ProvisionCounts { create, adopt, update, deactivate, reactivate, unchanged, protected } = report.plan;
     format!(
         "planned: {create} to create, {adopt} to take over, {update} to update, {deactivate} to deactivate, {reactivate} to reactivate; \
-         {unchanged} unchanged"
+         {unchanged} unchanged, {protected} protected"
     )
 }
 
@@ -276,7 +276,7 @@ fn fill(status: &mut ProvisioningPolicyStatus, report: &ProvisionReport, held: R
 }
 
 fn counts(counts: ProvisionCounts) -> ProvisionCountsStatus {
-    let ProvisionCounts { create, adopt, update, deactivate, reactivate, unchanged } = counts;
+    let ProvisionCounts { create, adopt, update, deactivate, reactivate, unchanged, protected } = counts;
     ProvisionCountsStatus {
         create: count(create),
         adopt: count(adopt),
@@ -284,6 +284,7 @@ fn counts(counts: ProvisionCounts) -> ProvisionCountsStatus {
         deactivate: count(deactivate),
         reactivate: count(reactivate),
         unchanged: count(unchanged),
+        protected: count(protected),
     }
 }
 

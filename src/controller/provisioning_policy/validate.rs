@@ -46,11 +46,12 @@ pub(super) fn run(policy: &ProvisioningPolicy, found: &Found) -> Result<Valid, O
         Effective::Ready(mapping) => (Some(mapping.clone()), None),
         Effective::NotReady { name } => (None, Some(name.clone())),
     };
-    let mut problems = import_policy(spec, &found.key, false).err().unwrap_or_default();
+    let mut problems = import_policy(spec, &found.key, false, &found.directory).err().unwrap_or_default();
     if problems.is_empty() {
         problems.extend(mapping.as_ref().and_then(|mapping| unmapped_attribute(spec, mapping)));
     }
-    let rules = match spec.to_app.as_ref().map(|to_app| provision_rules(to_app, &spec.safeguards, &spec.approval, &found.key, mapping)) {
+    let rules = |to_app| provision_rules(to_app, &spec.safeguards, &spec.approval, &found.key, mapping, &found.directory);
+    let rules = match spec.to_app.as_ref().map(rules) {
         Some(Ok(rules)) => Some(rules),
         Some(Err(wrong)) => {
             problems.extend(wrong);

@@ -84,6 +84,7 @@ mod tests {
         import_plan::{CandidateWrite, RecordFailure},
         matching::PersonHit,
         person::PersonState::{Active, Deactivated, Staged, Suspended},
+        protection::Protection,
         sourcing::{OnDeactivation, Sourcing},
     };
 
@@ -143,6 +144,16 @@ mod tests {
             let action = decided(&row, &[], &rules);
             assert_eq!((action.person, action.account, action.removes), (PersonWrite::Keep, seen(HASH, false), true));
         }
+    }
+
+    #[test]
+    fn so5_a_protected_person_loses_nothing_by_a_departure_and_it_is_seen_again() {
+        let protecting = ImportRules { protection: Protection::Everybody, ..rules() };
+        let action = decided(&linked("ada", Active, true).inactive().titled("boss"), &[], &protecting);
+        assert_eq!((action.account, action.link, action.removes), (seen(None, true), LinkWrite::Keep, false));
+        assert_eq!((state_of(&action.person), title_of(&action.person)), (None, Some("boss")), "attributes flow");
+        assert_eq!((action.counts().protected, action.counts().deactivated), (1, 0));
+        assert_eq!(decided(&linked("ada", Active, true), &[], &protecting).counts().protected, 0, "who has not left needs no protection");
     }
 
     #[test]

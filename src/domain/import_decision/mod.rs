@@ -166,6 +166,15 @@ mod tests {
     };
 
     #[test]
+    fn so5_a_protected_person_is_not_unassigned_by_an_absence() {
+        let known = KnownAccount { missing: 1, ..known("ada", Active, true) };
+        assert!(decide_gone(&known, &rules()).removes);
+        let action = decide_gone(&known, &ImportRules { protection: Protection::Everybody, ..rules() });
+        assert_eq!(action, ImportAction { protected: true, ..ImportAction::keep(known.link.app_id.clone()) });
+        assert!(!action.changes_directory());
+    }
+
+    #[test]
     fn a4_missing_counts_up_and_is_proved_before_it_means_anything() {
         for (missing_full_imports, missing, prove) in
             [(1, 0, true), (2, 0, false), (2, 1, true), (5, 3, false), (5, 4, true), (2, 255, true)]

@@ -331,7 +331,6 @@ mod tests {
         match decision {
             Decision::Nothing { .. } => "nothing",
             Decision::Undecided => "undecided",
-        Decision::Protected => "protected",
             Decision::Protected => "protected",
             Decision::Waiting { .. } => "waiting",
             Decision::Act(action) => match action.kind {
@@ -374,6 +373,17 @@ mod tests {
         ] {
             assert_eq!(kind_of(decision), expected, "{why}");
         }
+    }
+
+    #[test]
+    fn so5_a_protected_person_keeps_the_account_whatever_would_take_it() {
+        let unassigned = Fake { protected: true, ..Fake::nobody() };
+        let assigned = Fake { protected: true, ..Fake::all_on() };
+        assert_eq!(unassigned.decide(&provisioned(Active)), Decision::Protected);
+        assert_eq!(assigned.decide(&provisioned(Deactivated)), Decision::Protected);
+        assert_eq!(kind_of(assigned.decide(&titled(provisioned(Active), "boss"))), "update", "only removals are left out");
+        let off = Fake { protected: true, ..Fake::all_off() };
+        assert_eq!(off.decide(&provisioned(Deactivated)), UNCHANGED, "nothing would be taken");
     }
 
     #[test]

@@ -177,10 +177,11 @@ impl ImportJob {
         let rules = &self.rules;
         // The `Debug` text of plain settings is stable within a version; a new version reads every record once more.
         let policy = format!(
-            "{:?} {:?} {:?} {} {}",
+            "{:?} {:?} {:?} {:?} {} {}",
             rules.matching,
             rules.confirmation,
             rules.sourcing,
+            rules.profile_sources,
             rules.push_null_values,
             self.user_name.text()
         );

@@ -79,6 +79,8 @@ struct Progress {
     /// Accounts that need nothing.
     unchanged: u64,
     undecided: u64,
+    /// People who keep what they would lose (SO-5).
+    protected: u64,
     /// People who failed in this pass or wait for their next attempt.
     failed: u64,
     /// Those among them whose link the app's present host has not shown (AI-9).
@@ -150,6 +152,7 @@ impl ProvisionJob {
         self.decide(claim, &mut progress).await?;
         report.plan = self.store.provision_counts(claim).await?;
         report.plan.unchanged = progress.unchanged;
+        report.plan.protected = progress.protected;
         let digest = self.digest(claim, &ActionClass::ALL.into()).await?;
         report.digest = Some(digest);
         report.safeguards = self.guard(claim, report.plan).await?;

@@ -18,6 +18,7 @@ pub(super) const NOTHING: ImportCounts = ImportCounts {
     pending: 0,
     ignored: 0,
     failed: 0,
+    protected: 0,
 };
 
 pub(crate) async fn people_and_links_are_made_and_changed(fixture: &impl Fixture) {

@@ -6,6 +6,7 @@ use crate::{
         candidate::{Candidate, CandidateDecision, Decision, DecisionOutcome, DecisionRefusal, DecisionsReport, Queued},
         import_decision::{Confirmation, ImportRules},
         matching::{MatchingRules, TOO_MANY},
+        protection::Protection,
         safeguard::ImportLimits,
         sourcing::Sourcing,
     },
@@ -231,7 +232,7 @@ pub(crate) async fn mt8_an_import_under_way_undoes_no_decision(fixture: &impl Fi
 pub(crate) async fn mt8_staged_and_departed_people_are_activated(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let hr = key("hr");
-    store.set_source(&hr, true).await.unwrap();
+    source(&store, &hr, true).await;
     let created = |app_id: &str, state| {
         let create = PersonWrite::Create { id: person(&hr, app_id), state, profile: profile(app_id) };
         ImportAction { person: create, ..create_of(&hr, app_id) }

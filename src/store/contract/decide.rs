@@ -5,6 +5,7 @@ use crate::{
     domain::{
         account::KnownRecords,
         candidate::{PendingReason, Queued},
+        directory::{DirectorySettings, PeopleCounts},
         import_plan::RecordFailure,
         safeguard::RemovalFigures,
     },
@@ -127,6 +128,65 @@ pub(crate) async fn the_first_source_by_name_is_the_effective_one(fixture: &impl
     assert_eq!(effective(&b).await, (Some(true), Some(true), true), "an ended link makes no source");
     source(&store, &a, false).await;
     assert_eq!(effective(&a).await, (Some(false), None, false));
+}
+
+pub(crate) async fn so1_the_directory_says_which_source_goes_first(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let (a, b, c) = (key("a"), key("b"), key("c"));
+    import(&store, &a, 0, &[create(&a, "1", "ada")]).await;
+    let ada = person(&a, "1");
+    for (second, other) in [(1, &b), (2, &c)] {
+        import(&store, other, second, &[link_to(ada, "1")]).await;
+    }
+    for integration in [&a, &b, &c] {
+        source(&store, integration, true).await;
+    }
+    let effective = async || {
+        let mut effective = Vec::new();
+        for integration in [&a, &b, &c] {
+            if store.linked_accounts(integration, None, 1).await.unwrap()[0].effective_source {
+                effective.push(integration.name.as_str());
+            }
+            let claim = store.claim(integration, Direction::ToDirectory, "look", at(9)).await.unwrap();
+            let hits = store.people_by_key(&claim, PersonKey::UserName, &["ada".to_owned()]).await.unwrap();
+            assert_eq!(!hits[0][0].sourced_elsewhere, effective.last() == Some(&integration.name.as_str()), "{integration}");
+        }
+        effective
+    };
+    assert_eq!(effective().await, ["a"], "by name");
+    let said = |sources: &[&str]| DirectorySettings {
+        profile_sources: sources.iter().map(|name| (*name).to_owned()).collect(),
+        ..DirectorySettings::default()
+    };
+    let revision = store.directory_revision(&a.organisation).await.unwrap();
+    store.set_directory(&a.organisation, &said(&["not there yet", "c", "b"])).await.unwrap();
+    assert!(store.directory_revision(&a.organisation).await.unwrap() > revision, "every app has to look");
+    assert_eq!(effective().await, ["c"]);
+    store.set_directory(&a.organisation, &said(&["b"])).await.unwrap();
+    assert_eq!(effective().await, ["b"], "named ones go first");
+    store.set_directory(&key("elsewhere").organisation, &said(&["c"])).await.unwrap();
+}
+
+pub(crate) async fn what_a_directory_said_stays_and_people_are_counted(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let (hr, elsewhere) = (key("hr"), IntegrationKey::new("globex", "hr"));
+    assert_eq!(store.directory(&hr.organisation).await.unwrap(), None);
+    let settings = DirectorySettings { profile_sources: vec!["hr".to_owned()], protected: Some("true".to_owned()) };
+    store.set_directory(&hr.organisation, &settings).await.unwrap();
+    let revision = store.directory_revision(&hr.organisation).await.unwrap();
+    store.set_directory(&hr.organisation, &settings).await.unwrap();
+    assert_eq!(store.directory_revision(&hr.organisation).await.unwrap(), revision, "the same again is no change");
+    let left = |app_id: &str| {
+        let create = PersonWrite::Create { id: person(&hr, app_id), state: PersonState::Deactivated, profile: profile(app_id) };
+        ImportAction { person: create, ..idle(app_id) }
+    };
+    import(&store, &hr, 0, &[create(&hr, "1", "ada"), create(&hr, "2", "bob"), left("3")]).await;
+    import(&store, &elsewhere, 0, &[create(&elsewhere, "1", "eve")]).await;
+    let store = fixture.open().await;
+    assert_eq!(store.directory(&hr.organisation).await.unwrap(), Some(settings));
+    assert_eq!(store.directory(&elsewhere.organisation).await.unwrap(), None);
+    let counts = store.people_counts(&hr.organisation).await.unwrap();
+    assert_eq!(counts, PeopleCounts { active: 2, deactivated: 1, ..PeopleCounts::default() });
 }
 
 pub(crate) async fn so1_a_plan_makes_no_source_for_anybody_but_itself(fixture: &impl Fixture) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    domain::{account::Record, import_plan::PendingReason},
+    domain::account::Record,
     store::{AccountCounts, PersonKey, StoreError},
 };
 
@@ -17,8 +17,8 @@ async fn state(store: &impl Store, integration: &IntegrationKey, app_id: &str) -
 /// An integration at `old.example` with a live link `1` (ada), a tombstone by absence `2` (bob) and a candidate.
 async fn settled_at_the_old_host(store: &impl Store, hr: &IntegrationKey) {
     import(store, hr, 0, &[create(hr, "1", "ada"), create(hr, "2", "bob")]).await;
-    let waits = CandidateWrite::Put { proposal: None, reason: PendingReason::Ambiguous };
-    import(store, hr, 1, &[end(person(hr, "2"), "2"), ImportAction { candidate: waits, ..idle("9") }]).await;
+    let wait = waits(hr, "9", None, PendingReason::Ambiguous);
+    import(store, hr, 1, &[end(person(hr, "2"), "2"), ImportAction { candidate: wait, ..idle("9") }]).await;
     let claim = store.claim(hr, Direction::ToDirectory, "first", at(2)).await.unwrap();
     assert_eq!(store.meet_host(&claim, "old.example").await.unwrap(), None, "what was linked before hosts were noted stays linked");
     assert_eq!(store.meet_host(&claim, "old.example").await.unwrap(), None);
@@ -77,7 +77,7 @@ pub(crate) async fn ai9_the_account_of_the_former_host_is_forgotten_when_its_lin
     let ada = person(&key("hr"), "1");
     let claim = pass(&store, &app).await;
     store.meet_host(&claim, "old.example").await.unwrap();
-    let intent = crate::store::Intent { person: ada, action: creation() };
+    let intent = crate::store::Intent { person: ada, action: creation(), approved: false };
     let intents = store.open_intents(&claim, &[intent], at(1)).await.unwrap();
     let done = crate::store::IntentResult::Done { link: Box::new(created_link(ada, "a")) };
     store.close_intents(&claim, &[(intents[0], done)], at(1)).await.unwrap();

@@ -66,6 +66,8 @@ macro_rules! contract_tests {
                 only_undisturbed_records_are_known,
                 the_first_source_by_name_is_the_effective_one,
                 so1_a_plan_makes_no_source_for_anybody_but_itself,
+                so1_the_directory_says_which_source_goes_first,
+                what_a_directory_said_stays_and_people_are_counted,
                 so1_a_source_that_nothing_says_is_one_is_none,
                 removals_are_counted_as_sets;
             apply: people_and_links_are_made_and_changed,
@@ -153,6 +155,7 @@ pub(super) fn idle(app_id: &str) -> ImportAction {
         removes: false,
         failed: None,
         ignored: false,
+        protected: false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    domain::{id::Organisation, import_plan::PendingReason},
+    domain::id::Organisation,
     store::{AccountCounts, StoreError},
 };
 
@@ -13,8 +13,8 @@ fn acme() -> Organisation {
 /// An organisation with a person, a link, a candidate, a plan, a listing, a failure and an open intent.
 async fn lived_in(store: &impl Store) {
     let (hr, chat) = (key("hr"), key("chat"));
-    let waits = CandidateWrite::Put { proposal: None, reason: PendingReason::Ambiguous };
-    import(store, &hr, 0, &[create(&hr, "1", "ada"), create(&hr, "2", "bob"), ImportAction { candidate: waits, ..idle("9") }]).await;
+    let wait = waits(&hr, "9", None, PendingReason::Ambiguous);
+    import(store, &hr, 0, &[create(&hr, "1", "ada"), create(&hr, "2", "bob"), ImportAction { candidate: wait, ..idle("9") }]).await;
     import(store, &hr, 1, &[end(person(&hr, "2"), "2")]).await;
     let import = store.claim(&hr, Direction::ToDirectory, "under-way", at(2)).await.unwrap();
     store.stage(&import, &[staged("1", "ada")]).await.unwrap();
@@ -22,7 +22,7 @@ async fn lived_in(store: &impl Store) {
     let (ada, bob) = (person(&hr, "1"), person(&hr, "2"));
     let pass = pass(store, &chat).await;
     store.record_failures(&pass, &[(bob, failure(1))]).await.unwrap();
-    let intent = crate::store::Intent { person: ada, action: creation() };
+    let intent = crate::store::Intent { person: ada, action: creation(), approved: false };
     let intents = store.open_intents(&pass, &[intent.clone(), intent], at(2)).await.unwrap();
     let done = crate::store::IntentResult::Done { link: Box::new(created_link(ada, "a")) };
     store.close_intents(&pass, &[(intents[0], done)], at(2)).await.unwrap();

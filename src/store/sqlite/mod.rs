@@ -4,7 +4,7 @@
 //! - `organisations`, `orphans`: which namespace is whose, and what becomes of those that are gone
 //! - `runs`, `purge`: claims and results of runs
 //! - `revision`: how far the store has come; `host`: where its links were made
-//! - `source`: who is a profile source
+//! - `source`, `directory`: who is a profile source, and what else holds for an organisation
 //! - `staging`, `sorted`, `people`, `keys`, `import_plan`, `import_apply`: imports
 //! - `candidates`, `inspect`: the queue of candidates; reading it beside an operator
 //! - `provision`, `provision_plan`, `observed`: provisioning
@@ -27,6 +27,7 @@ use crate::domain::{
     approval::{Answer, DecisionRecord, Hold, HoldState, StoredHold},
     candidate::{Candidate, DecisionsReport},
     counts::{ImportCounts, ProvisionCounts},
+    directory::{DirectorySettings, PeopleCounts},
     hash::ShortHash,
     id::{AppId, IntegrationKey, IntentId, Organisation, PersonId, RunId},
     import_plan::{ImportAction, KnownAccount, StagedRecord, StagedRow},
@@ -41,6 +42,7 @@ use crate::domain::{
 mod bulk;
 mod candidates;
 mod connect;
+mod directory;
 #[cfg(test)]
 mod down;
 mod held;
@@ -183,6 +185,18 @@ impl Store for SqliteStore {
 
     async fn clear_source(&self, integration: &IntegrationKey) -> Result<()> {
         self.drop_source(integration).await
+    }
+
+    async fn directory(&self, organisation: &Organisation) -> Result<Option<DirectorySettings>> {
+        self.read_directory(organisation).await
+    }
+
+    async fn set_directory(&self, organisation: &Organisation, settings: &DirectorySettings) -> Result<()> {
+        self.store_directory(organisation, settings).await
+    }
+
+    async fn people_counts(&self, organisation: &Organisation) -> Result<PeopleCounts> {
+        self.count_people(organisation).await
     }
 
     async fn directory_revision(&self, organisation: &Organisation) -> Result<i64> {

@@ -41,7 +41,9 @@ macro_rules! hits {
                 EXISTS (SELECT 1 FROM account a WHERE a.person = p.pk AND a.integration = ?1 AND a.state = 'Live') AS linked_here,
                 EXISTS (SELECT 1 FROM account other CROSS JOIN integration rival ON rival.id = other.integration
                     WHERE other.person = p.pk AND other.state IN ('Live', 'UnprovenLive') AND rival.source AND rival.id <> ?1
-                      AND (NOT ?5 OR rival.name < (SELECT name FROM integration WHERE id = ?1))) AS sourced_elsewhere,
+                      AND (NOT ?5 OR (",
+            rows::rival_goes_first!(),
+            "))) AS sourced_elsewhere,
                 ?5 AND EXISTS (SELECT 1 FROM account a CROSS JOIN sorted_key sk ON sk.run = ?4 AND sk.key = a.app_id
                     CROSS JOIN staging s ON s.id = sk.id
                     WHERE a.person = p.pk AND a.integration = ?1 AND a.state = 'Live'

@@ -32,15 +32,46 @@ macro_rules! link_columns {
     };
 }
 
-/// Is the integration `?1`, which is a source if `?2`, the effective source of the person of `a`: does no source with a
-/// smaller name have a live link to them (SO-1)? Whether a source moves to another host decides nothing (AI-9). The own link
+/// The place of the integration `$alias` in the order of sources (SO-1): those that the Directory names, then the others by name.
+macro_rules! source_rank {
+    ($alias:literal) => {
+        concat!(
+            "coalesce((SELECT so.rank FROM source_order so WHERE so.organisation = ",
+            $alias,
+            ".organisation AND so.name = ",
+            $alias,
+            ".name), 1000000), ",
+            $alias,
+            ".name"
+        )
+    };
+}
+
+/// Is the integration `rival` a source that goes before the integration `?1`?
+macro_rules! rival_goes_first {
+    () => {
+        concat!(
+            "rival.source AND (",
+            $crate::store::sqlite::rows::source_rank!("rival"),
+            ") < (SELECT ",
+            $crate::store::sqlite::rows::source_rank!("own"),
+            " FROM integration own WHERE own.id = ?1)"
+        )
+    };
+}
+
+/// Is the integration `?1`, which is a source if `?2`, the effective source of the person of `a`: does no source that goes
+/// before it have a live link to them (SO-1)? Whether a source moves to another host decides nothing (AI-9). The own link
 /// is not asked for its state, so that a record which is back can be judged.
 macro_rules! effective_source {
     () => {
-        "CASE WHEN ?2 AND a.person IS NOT NULL THEN NOT EXISTS (
-            SELECT 1 FROM account other CROSS JOIN integration rival ON rival.id = other.integration
-            WHERE other.person = a.person AND other.state IN ('Live', 'UnprovenLive') AND rival.source
-              AND rival.name < (SELECT name FROM integration WHERE id = ?1)) ELSE 0 END"
+        concat!(
+            "CASE WHEN ?2 AND a.person IS NOT NULL THEN NOT EXISTS (
+                SELECT 1 FROM account other CROSS JOIN integration rival ON rival.id = other.integration
+                WHERE other.person = a.person AND other.state IN ('Live', 'UnprovenLive') AND ",
+            $crate::store::sqlite::rows::rival_goes_first!(),
+            ") ELSE 0 END"
+        )
     };
 }
 
@@ -70,7 +101,7 @@ macro_rules! removal_figures {
     };
 }
 
-pub(super) use {effective_source, known_columns, link_columns, person_columns, removal_figures};
+pub(super) use {effective_source, known_columns, rival_goes_first, source_rank, link_columns, person_columns, removal_figures};
 
 /// Nothing sorts before this: where a walk over app ids starts. No app id is empty.
 pub(super) fn start(after: Option<&AppId>) -> &str {

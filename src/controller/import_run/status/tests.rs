@@ -21,6 +21,7 @@ fn report(end: ImportEnd, people: u64) -> ImportReport {
     let limits = ImportLimits { max_unassigned_percent: 0, min_population: 0, max_unassigned: Some(0) };
     let figures = RemovalFigures { planned: people, removed: people, population: people, live: people };
     let counts = ImportCounts {
+        protected: people,
         new: people,
         matched: people,
         updated: people,
