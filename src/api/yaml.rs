@@ -159,7 +159,7 @@ mod tests {
             ("a: 1\n---\n- {b", "document 2: not valid YAML"),
             ("[]", "document 1: needs the fields apiVersion and kind"),
             (
-                "{apiVersion: joinery.dev/v1alpha1, kind: Directory}",
+                "{apiVersion: joinery.dev/v1alpha1, kind: Organization}",
                 "there is no kind Directory in joinery.dev/v1alpha1; the group joinery.dev has, in v1alpha1: AppIntegration, ",
             ),
             ("{apiVersion: joinery.dev/v2, kind: ImportRun}", "there is no kind ImportRun in joinery.dev/v2"),
