@@ -2,7 +2,7 @@
 
 use joinery::{
     domain::{
-        approval::{Answer, Decision, DecisionRecord, HoldState},
+        approval::{Answer, CandidatesDecided, Decision, DecisionRecord, HoldState},
         counts::ImportCounts,
         import_decision::ImportRules,
         report::{ImportEnd, ImportReport},
@@ -31,8 +31,15 @@ async fn decide(
 ) -> Answer {
     let digest = report.and_then(|report| report.digest).unwrap();
     let integration = key(if direction == Direction::ToApp { "chat" } else { "hr" });
-    let record =
-        DecisionRecord { approval: approval.to_owned(), approver: None, object: object.to_owned(), digest, decision, plan_only: false };
+    let record = DecisionRecord {
+        approval: approval.to_owned(),
+        approver: None,
+        object: object.to_owned(),
+        digest,
+        decision,
+        plan_only: false,
+        candidates: CandidatesDecided::None,
+    };
     match world.store.decide(&integration, direction, &record, joinery::clock::Clock::now(world.clock.as_ref())).await.unwrap() {
         Ruling::Answered { answer, .. } => answer,
         Ruling::NotYet => panic!("{object} has made no plan"),
