@@ -49,7 +49,7 @@ pub struct ChangeApprovalSpec {
     /// What is held.
     pub target: ApprovalTarget,
     /// The digest of the held plan, from the target's `status.plan.digest`. Of any other plan nothing is decided.
-    #[schemars(length(min = DIGEST_LENGTH, max = DIGEST_LENGTH))]
+    #[schemars(length(max = DIGEST_LENGTH))]
     #[x_kube(
         validation = Rule::new("self.matches('^sha256:[0-9a-f]{64}$')")
             .message("planDigest must be sha256: and 64 of 0-9 and a-f, as in status.plan.digest of the target")
@@ -81,7 +81,7 @@ pub struct ChangeApprovalSpec {
 )]
 pub struct CandidateChoice {
     /// The candidate, as `joinery candidates` lists it.
-    #[schemars(length(min = 3, max = 38))]
+    #[schemars(length(min = 1, max = 38))]
     #[x_kube(
         validation = Rule::new("self.matches('^c-[0-9a-f-]+$')").message("id must be c- and an id, as `joinery candidates` lists it")
     )]
@@ -91,7 +91,7 @@ pub struct CandidateChoice {
     pub decision: CandidateVerdict,
     /// The person of `Existing`: `p-` and an id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 38))]
+    #[schemars(length(min = 1, max = 38))]
     #[x_kube(validation = Rule::new("self.matches('^p-[0-9a-f-]+$')").message("user must be p- and the id of a person"))]
     pub user: Option<String>,
 }

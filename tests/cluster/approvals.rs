@@ -232,7 +232,8 @@ async fn mt8_candidates_are_decided_on_by_an_approval() {
     let hr = IntegrationKey::new(world.namespace.clone(), "hr");
     let ids: Vec<String> = directory.hr.users().keys().map(|id| CandidateId::derive(&hr, &AppId::new(id)).to_string()).collect();
     let decide = async |name: &str, digest: &str, candidates: Value| {
-        let spec = json!({"target": {"kind": "ImportRun", "name": run}, "planDigest": digest, "decision": "Approve", "candidates": candidates});
+        let spec =
+            json!({"target": {"kind": "ImportRun", "name": run}, "planDigest": digest, "decision": "Approve", "candidates": candidates});
         world.apply("ChangeApproval", name, spec).await;
     };
     let two = json!([{"id": ids[0], "decision": "New"}, {"id": ids[1], "decision": "Ignore"}]);

@@ -114,14 +114,13 @@ pub(super) fn obstacle(obstacle: Obstacle) -> Visit<ChangeApprovalStatus> {
             Reason::DependencyNotReady,
             format!("there is no AppIntegration `{name}` in this namespace; create it, and this goes on by itself"),
         ),
-        Obstacle::NoPlan => unknown(
-            Reason::Pending,
-            "the target has not made a plan yet; the decision counts by itself as soon as there is one".to_owned(),
-        ),
+        Obstacle::NoPlan => {
+            unknown(Reason::Pending, "the target has not made a plan yet; the decision counts by itself as soon as there is one".to_owned())
+        }
         Obstacle::Suspended => unknown(
             Reason::Suspended,
-            "the AppIntegration is suspended, which no approval lifts: set spec.suspend to false, and the decision counts, if the plan has \
-             not expired by then"
+            "the AppIntegration is suspended, which no approval lifts: set spec.suspend to false, and the decision counts by itself, if \
+             the plan has not expired by then"
                 .to_owned(),
         ),
         Obstacle::NoPolicy { name } => unknown(
