@@ -206,7 +206,7 @@ async fn a7_an_approval_that_waited_too_long_releases_nothing() {
 
 /// SG-7: there is nothing to approve, whatever the digest.
 #[tokio::test]
-async fn a7_no_approval_releases_an_empty_source() {
+async fn a3_no_approval_releases_an_empty_source() {
     let world = World::new(PEOPLE).await;
     world.import().await;
     world.hr.users().keys().for_each(|id| world.hr.remove_user(id));
