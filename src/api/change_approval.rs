@@ -39,13 +39,17 @@ use super::status::{DIGEST_LENGTH, conditions_schema};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self == oldSelf").message("a ChangeApproval cannot be changed: create another one for another decision")
+    validation = Rule::new("self == oldSelf").message("a ChangeApproval cannot be changed: create another one for another decision"),
+    validation = Rule::new("!has(self.candidates) || self.candidates.size() == 0 || self.decision == 'Approve'")
+        .message("candidates are decided on with decision Approve; Reject carries none"),
+    validation = Rule::new("!has(self.candidates) || self.candidates.size() == 0 || self.target.kind == 'ImportRun'")
+        .message("candidates are those of an ImportRun: name one as target, or leave candidates out")
 )]
 pub struct ChangeApprovalSpec {
     /// What is held.
     pub target: ApprovalTarget,
     /// The digest of the held plan, from the target's `status.plan.digest`. Of any other plan nothing is decided.
-    #[schemars(length(min = DIGEST_LENGTH, max = DIGEST_LENGTH))]
+    #[schemars(length(max = DIGEST_LENGTH))]
     #[x_kube(
         validation = Rule::new("self.matches('^sha256:[0-9a-f]{64}$')")
             .message("planDigest must be sha256: and 64 of 0-9 and a-f, as in status.plan.digest of the target")
@@ -61,6 +65,52 @@ pub struct ChangeApprovalSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub approver: Option<String>,
+    /// Decisions on records of an import that wait for one, held or not. `joinery candidates` lists them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 500))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    pub candidates: Vec<CandidateChoice>,
+}
+
+/// A decision on one record that waits.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(self.decision == 'Existing') == has(self.user)")
+        .message("user names the person of decision Existing, and goes with no other decision")
+)]
+pub struct CandidateChoice {
+    /// The candidate, as `joinery candidates` lists it.
+    #[schemars(length(min = 1, max = 38))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^c-[0-9a-f-]+$')").message("id must be c- and an id, as `joinery candidates` lists it")
+    )]
+    pub id: String,
+    /// `Exact`: the proposal is right. `New`: a new person. `Existing`: the person in `user`. `Activate`: the person that is
+    /// proposed becomes Active. `Ignore`: left as it is. `Unignore`: the next import decides again.
+    pub decision: CandidateVerdict,
+    /// The person of `Existing`: `p-` and an id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 38))]
+    #[x_kube(validation = Rule::new("self.matches('^p-[0-9a-f-]+$')").message("user must be p- and the id of a person"))]
+    pub user: Option<String>,
+}
+
+/// What may be decided about a record that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum CandidateVerdict {
+    /// The proposal is right.
+    Exact,
+    /// The record is a new person.
+    New,
+    /// The record is the person in `user`.
+    Existing,
+    /// The person that is proposed becomes Active.
+    Activate,
+    /// The record is left as it is until this is taken back.
+    Ignore,
+    /// Takes `Ignore` back: the next import decides.
+    Unignore,
 }
 
 /// Names what a plan is held of.

@@ -183,6 +183,8 @@ words! {
         Expired = "Expired",
         /// The plan with this digest was decided on before, and a decision counts once.
         AlreadyUsed = "AlreadyUsed",
+        /// Some of the candidates had no effect: they wait no longer, or their proposal has changed. List them and decide again.
+        UnknownCandidate = "UnknownCandidate",
         /// There is no object of that kind and name. Correct the target, or wait until it is there.
         TargetNotFound = "TargetNotFound",
         /// A newer run has taken the place of this one.

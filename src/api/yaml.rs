@@ -160,7 +160,7 @@ mod tests {
             ("[]", "document 1: needs the fields apiVersion and kind"),
             (
                 "{apiVersion: joinery.dev/v1alpha1, kind: Organization}",
-                "there is no kind Directory in joinery.dev/v1alpha1; the group joinery.dev has, in v1alpha1: AppIntegration, ",
+                "there is no kind Organization in joinery.dev/v1alpha1; the group joinery.dev has, in v1alpha1: AppIntegration, ",
             ),
             ("{apiVersion: joinery.dev/v2, kind: ImportRun}", "there is no kind ImportRun in joinery.dev/v2"),
             (

@@ -34,6 +34,20 @@ pub struct DecisionRecord {
     pub decision: Decision,
     /// Is the integration in `mode: Plan`, in which an approval releases nothing (AI-6)?
     pub plan_only: bool,
+    /// What has become of its decisions on candidates.
+    pub candidates: CandidatesDecided,
+}
+
+/// What has become of the decisions on candidates of an approval (MT-8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CandidatesDecided {
+    /// It has none, or none was tried.
+    #[default]
+    None,
+    /// All of them took effect.
+    All,
+    /// Some had no effect.
+    Some,
 }
 
 /// What came of a decision. Said once, and final.
@@ -49,6 +63,8 @@ pub enum Answer {
     AlreadyUsed,
     /// The integration is in `mode: Plan`: an approval releases nothing.
     PlanOnly,
+    /// Some of the candidates could not be decided on, and nothing of the plan is released.
+    UnknownCandidate,
 }
 
 /// How far a held plan is.
@@ -114,12 +130,37 @@ impl StoredHold {
     }
 }
 
+/// What comes of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// What is said of it.
+    pub answer: Answer,
+    /// What becomes of the held plan; `None`: nothing.
+    pub plan: Option<HoldState>,
+}
+
 /// What a decision does to what the target holds. `decided`: was a plan of the target with that digest decided on
 /// before?
-pub fn judge(standing: Option<&StoredHold>, record: &DecisionRecord, decided: bool, now: Timestamp) -> Answer {
+pub fn judge(standing: Option<&StoredHold>, record: &DecisionRecord, decided: bool, now: Timestamp) -> Judgement {
     if record.plan_only && (record.decision == Decision::Approve || standing.is_none()) {
-        return Answer::PlanOnly;
+        return Judgement { answer: Answer::PlanOnly, plan: None };
     }
+    let of_plan = judge_plan(standing, record, decided, now);
+    let plan = match (of_plan, record.decision) {
+        (Answer::Applied, Decision::Approve) => Some(HoldState::Approved),
+        (Answer::Applied, Decision::Reject) => Some(HoldState::Rejected),
+        (Answer::Expired, _) => Some(HoldState::Expired),
+        _ => None,
+    };
+    match record.candidates {
+        CandidatesDecided::None => Judgement { answer: of_plan, plan },
+        // Candidates may be decided on whether the run is held or not.
+        CandidatesDecided::All => Judgement { answer: Answer::Applied, plan },
+        CandidatesDecided::Some => Judgement { answer: Answer::UnknownCandidate, plan: None },
+    }
+}
+
+fn judge_plan(standing: Option<&StoredHold>, record: &DecisionRecord, decided: bool, now: Timestamp) -> Answer {
     let Some(StoredHold { hold, state, .. }) = standing.filter(|standing| standing.hold.digest == record.digest) else {
         return if decided { Answer::AlreadyUsed } else { Answer::DigestMismatch };
     };
@@ -148,7 +189,7 @@ macro_rules! words {
 }
 
 words! { Decision { Approve, Reject, } }
-words! { Answer { Applied, DigestMismatch, Expired, AlreadyUsed, PlanOnly, } }
+words! { Answer { Applied, DigestMismatch, Expired, AlreadyUsed, PlanOnly, UnknownCandidate, } }
 words! { HoldState { Held, Approved, Rejected, Expired, Done, Withdrawn, } }
 
 #[cfg(test)]
@@ -164,7 +205,15 @@ mod tests {
 
     fn record(plan: &str, decision: Decision) -> DecisionRecord {
         let (approval, object) = ("approval".to_owned(), "object".to_owned());
-        DecisionRecord { approval, approver: None, object, digest: digest(plan), decision, plan_only: false }
+        DecisionRecord {
+            approval,
+            approver: None,
+            object,
+            digest: digest(plan),
+            decision,
+            plan_only: false,
+            candidates: CandidatesDecided::None,
+        }
     }
 
     fn at(second: i64) -> Timestamp {
@@ -193,10 +242,20 @@ mod tests {
         ] {
             for decision in [Decision::Approve, Decision::Reject] {
                 let mut record = record(plan, decision);
-                assert_eq!(judge(standing.as_ref(), &record, decided, at(second)), answer, "{why}");
+                let judged = judge(standing.as_ref(), &record, decided, at(second));
+                assert_eq!(judged.answer, answer, "{why}");
+                let changes = matches!(answer, Answer::Applied | Answer::Expired);
+                assert_eq!(judged.plan.is_some(), changes, "{why}: what does not count changes nothing");
+                record.candidates = CandidatesDecided::All;
+                let with = judge(standing.as_ref(), &record, decided, at(second));
+                assert_eq!(with, Judgement { answer: Answer::Applied, ..judged }, "{why}: the plan is none of the candidates' business");
+                record.candidates = CandidatesDecided::Some;
+                let refused = Judgement { answer: Answer::UnknownCandidate, plan: None };
+                assert_eq!(judge(standing.as_ref(), &record, decided, at(second)), refused, "{why}");
                 record.plan_only = true;
                 if decision == Decision::Approve || standing.is_none() {
-                    assert_eq!(judge(standing.as_ref(), &record, decided, at(second)), Answer::PlanOnly, "{why}");
+                    let nothing = Judgement { answer: Answer::PlanOnly, plan: None };
+                    assert_eq!(judge(standing.as_ref(), &record, decided, at(second)), nothing, "{why}");
                 }
             }
         }

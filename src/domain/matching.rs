@@ -70,15 +70,24 @@ pub enum Proposal<'a> {
     New,
 }
 
+/// Everybody who satisfies the exact rules, as far as they were found: somebody of them may be the record.
+pub fn exact_matches<'a>(record: &MappedRecord, candidates: Candidates<'a>, rules: &MatchingRules) -> impl Iterator<Item = &'a PersonHit> {
+    exact_list(candidates, rules).iter().filter(|hit| rules.hold(&record.profile, &hit.person.profile))
+}
+
+/// Everybody who satisfies all rules satisfies the first of them, so that one list is enough.
+fn exact_list<'a>(candidates: Candidates<'a>, rules: &MatchingRules) -> &'a [PersonHit] {
+    match rules {
+        MatchingRules { attribute: Some(_), .. } => candidates.by_attribute,
+        MatchingRules { user_name: true, .. } => candidates.by_user_name,
+        _ => candidates.by_email,
+    }
+}
+
 /// Compares a record with the people who may be it.
 pub fn propose<'a>(record: &MappedRecord, candidates: Candidates<'a>, rules: &MatchingRules) -> Proposal<'a> {
-    // Everybody who satisfies all rules satisfies the first of them, so that one list is enough.
-    let (found, all) = match rules {
-        MatchingRules { attribute: Some(_), .. } => (candidates.by_attribute, candidates.by_attribute.len() < TOO_MANY),
-        MatchingRules { user_name: true, .. } => (candidates.by_user_name, true),
-        _ => (candidates.by_email, true),
-    };
-    match only(found, all, |person| rules.hold(&record.profile, person)) {
+    let all = rules.attribute.is_none() || candidates.by_attribute.len() < TOO_MANY;
+    match only(exact_list(candidates, rules), all, |person| rules.hold(&record.profile, person)) {
         Found::One(hit) => return Proposal::Exact(hit),
         Found::Several => return Proposal::Ambiguous,
         Found::None => {}
@@ -261,5 +270,104 @@ mod tests {
         let people = [hit("ada", "ada@x")];
         let none = MatchingRules { user_name: false, ..NAME };
         assert_eq!(exact(("ada", "ada@x"), &people, &people, &none), "new");
+    }
+
+    fn looks(attributes: &[(&str, &str)]) -> Profile {
+        attributes.iter().map(|(attribute, value)| ((*attribute).to_owned(), json!(value))).collect()
+    }
+
+    fn somebody(number: usize, attributes: &[(&str, &str)]) -> PersonHit {
+        PersonHit { person: Person { profile: looks(attributes), ..hit(&number.to_string(), "x").person }, ..hit("any", "x") }
+    }
+
+    fn proposed(record: &[(&str, &str)], candidates: Candidates<'_>, rules: &MatchingRules) -> &'static str {
+        word(&propose(&MappedRecord { profile: looks(record), cleared: Vec::new() }, candidates, rules))
+    }
+
+    #[test]
+    fn mt2_an_attribute_stands_for_username_and_address_and_its_rules_of_comparison_are_the_same() {
+        let people = [somebody(1, &[("userName", "ada"), ("employeeNumber", "Zo\u{eb}-7")]), somebody(2, &[("employeeNumber", "")])];
+        let exact = MatchingRules { attribute: Some("employeeNumber".to_owned()), case_sensitive: true, ..MatchingRules::default() };
+        let folded = MatchingRules { case_sensitive: false, ..exact.clone() };
+        for (number, rules, expected, why) in [
+            ("Zoe\u{308}-7", &exact, "exact", "composed and decomposed"),
+            ("zo\u{eb}-7", &exact, "new", "case counts (MT-3)"),
+            ("ZO\u{cb}-7", &folded, "exact", "it does not"),
+            ("", &exact, "new", "an empty text matches nobody (MT-1)"),
+            ("", &folded, "new", "an empty text matches nobody (MT-1)"),
+            ("8", &folded, "new", "another number"),
+        ] {
+            let candidates = Candidates { by_attribute: &people, by_user_name: &people, ..Candidates::default() };
+            assert_eq!(proposed(&[("userName", "ada"), ("employeeNumber", number)], candidates, rules), expected, "{why}");
+            assert_eq!(proposed(&[("userName", "ada")], candidates, rules), "new", "null matches nobody (MT-1)");
+        }
+        let twice = [people[0].clone(), somebody(3, &[("employeeNumber", "zo\u{eb}-7")])];
+        let candidates = Candidates { by_attribute: &twice, ..Candidates::default() };
+        assert_eq!(proposed(&[("employeeNumber", "Zo\u{eb}-7")], candidates, &exact), "exact", "the other one differs in case");
+        assert_eq!(proposed(&[("employeeNumber", "Zo\u{eb}-7")], candidates, &folded), "ambiguous");
+    }
+
+    #[test]
+    fn mt4_partly_means_both_names_equal_and_both_username_and_address_different() {
+        let ada: &[(&str, &str)] = &[("userName", "ada"), ("email", "ada@x"), ("givenName", "Ada"), ("familyName", "Lee")];
+        let people = [somebody(1, ada)];
+        let allowed = MatchingRules { partial: true, ..NAME };
+        let folded = MatchingRules { case_sensitive: false, ..allowed.clone() };
+        for (user_name, email, given, family, rules, expected, why) in [
+            ("a.lee", "a.lee@x", "Ada", "Lee", &allowed, "partial", "the names"),
+            ("a.lee", "a.lee@x", "Ada", "Lee", &NAME, "new", "not allowed"),
+            ("a.lee", "a.lee@x", "ada", "Lee", &allowed, "new", "case counts (MT-3)"),
+            ("a.lee", "a.lee@x", "ada", "LEE", &folded, "partial", "it does not"),
+            ("a.lee", "ada@x", "Ada", "Lee", &allowed, "new", "the address is the same"),
+            ("ADA", "a.lee@x", "Ada", "Lee", &folded, "new", "the username is the same, though nobody was found by it"),
+            ("a.lee", "", "Ada", "Lee", &allowed, "partial", "no address is no equal one"),
+            ("a.lee", "a.lee@x", "Ada", "", &allowed, "new", "one name is not enough"),
+        ] {
+            let record = [("userName", user_name), ("email", email), ("givenName", given), ("familyName", family)];
+            let candidates = Candidates { by_names: &people, ..Candidates::default() };
+            assert_eq!(proposed(&record, candidates, rules), expected, "{why}");
+        }
+        let nameless = [somebody(1, &[("userName", "x"), ("givenName", ""), ("familyName", "")])];
+        let candidates = Candidates { by_names: &nameless, ..Candidates::default() };
+        assert_eq!(proposed(&[("userName", "y"), ("givenName", ""), ("familyName", "")], candidates, &allowed), "new", "MT-1");
+        // MT-5; and who is found exactly is not looked for by the names.
+        let two = [people[0].clone(), somebody(2, &[("userName", "b"), ("givenName", "Ada"), ("familyName", "Lee")])];
+        let record = [("userName", "c"), ("givenName", "Ada"), ("familyName", "Lee")];
+        assert_eq!(proposed(&record, Candidates { by_names: &two, ..Candidates::default() }, &allowed), "ambiguous");
+        let named = [somebody(9, &[("userName", "c")])];
+        assert_eq!(proposed(&record, Candidates { by_user_name: &named, by_names: &two, ..Candidates::default() }, &allowed), "exact");
+    }
+
+    #[test]
+    fn mt5_too_many_people_under_a_key_say_nothing_about_anybody() {
+        let crowd = |size: usize| -> Vec<PersonHit> {
+            (0..size).map(|number| somebody(number, &[("employeeNumber", if number == 0 { "X" } else { "x" })])).collect()
+        };
+        let rules = MatchingRules { attribute: Some("employeeNumber".to_owned()), case_sensitive: true, ..MatchingRules::default() };
+        for (size, expected) in [(TOO_MANY - 1, "exact"), (TOO_MANY, "ambiguous")] {
+            let people = crowd(size);
+            let candidates = Candidates { by_attribute: &people, ..Candidates::default() };
+            assert_eq!(proposed(&[("employeeNumber", "X")], candidates, &rules), expected, "{size} people");
+        }
+        assert_eq!(
+            proposed(&[("employeeNumber", "Y")], Candidates { by_attribute: &crowd(TOO_MANY), ..Candidates::default() }, &rules),
+            "ambiguous"
+        );
+    }
+
+    #[test]
+    fn mt3_keys_are_made_only_of_what_the_rules_use() {
+        let record = looks(&[("employeeNumber", "E-7"), ("givenName", "Zo\u{eb}"), ("familyName", "LEE")]);
+        assert_eq!(NAME.keys(&record), MatchKeys::default());
+        let both = MatchingRules { attribute: Some("employeeNumber".to_owned()), partial: true, ..MatchingRules::default() };
+        let keys = MatchKeys { attribute: Some("e-7".to_owned()), names: Some("zo\u{eb}\u{1f}lee".to_owned()) };
+        assert_eq!(both.keys(&record), keys);
+        assert_eq!(both.keys(&looks(&[("employeeNumber", ""), ("givenName", "Ada")])), MatchKeys::default());
+        let [one, other] = [[("givenName", "a"), ("familyName", "bc")], [("givenName", "ab"), ("familyName", "c")]];
+        assert_ne!(names_key(&looks(&one)), names_key(&looks(&other)), "where one name ends counts");
+        for (value, key) in [(json!(7), Some("7")), (json!(true), Some("true")), (json!(["a"]), None), (json!({"a": 1}), None)] {
+            let profile: Profile = [("badge".to_owned(), value)].into_iter().collect();
+            assert_eq!(attribute_key(&profile, "badge").as_deref(), key);
+        }
     }
 }

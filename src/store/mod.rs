@@ -383,7 +383,8 @@ pub trait Store: Send + Sync {
     /// Claims an approved import, which keeps its plan and its listing; `None` if the object's import is not approved.
     async fn resume_import(&self, integration: &IntegrationKey, object: &str) -> Result<Option<Released>>;
 
-    /// Leaves out actions of an approved import: what they were decided by has changed since. They count as `failed`.
+    /// Leaves out actions of an approved import: what they were decided by has changed since. They count as `failed`, unless
+    /// they would have changed neither a person nor a link.
     async fn refuse_import(&self, claim: &Claim, app_ids: &[AppId]) -> Result<()>;
 
     /// [`Store::apply_import`] for an approved import: its removals are no part of the window (SG-2), and how far it is, and what

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use joinery::domain::id::{AppId, CandidateId, IntegrationKey};
 use k8s_openapi::api::events::v1::Event;
 use kube::{Api, api::ListParams};
 use serde_json::{Value, json};
@@ -217,6 +218,48 @@ async fn a7_an_approval_lifts_neither_suspend_nor_plan_mode_and_a_policy_says_th
     answer(&world, "suspended", "True", "Applied").await;
     world.until("ProvisioningPolicy", "chat", "Provisioned", "True", "Succeeded").await;
     assert_eq!(deactivated(&directory.chat), LEAVERS + 1);
+}
+
+/// MT-8: records that wait are decided on by their ids, on a run that is not held, and only with its digest.
+#[tokio::test]
+async fn mt8_candidates_are_decided_on_by_an_approval() {
+    let world = World::new("confirm").await;
+    let directory = Directory::new(&world, "person", 3).await;
+    directory.apply(&world).await;
+    world.merge("ProvisioningPolicy", "hr", json!({"spec": {"toDirectory": {"confirmation": {"newUsers": "Manual"}}}})).await;
+    let run = world.import("hr", "first").await;
+    let digest = world.get("ImportRun", &run).await["status"]["plan"]["digest"].as_str().unwrap().to_owned();
+    let hr = IntegrationKey::new(world.namespace.clone(), "hr");
+    let ids: Vec<String> = directory.hr.users().keys().map(|id| CandidateId::derive(&hr, &AppId::new(id)).to_string()).collect();
+    let decide = async |name: &str, digest: &str, candidates: Value| {
+        let spec =
+            json!({"target": {"kind": "ImportRun", "name": run}, "planDigest": digest, "decision": "Approve", "candidates": candidates});
+        world.apply("ChangeApproval", name, spec).await;
+    };
+    let two = json!([{"id": ids[0], "decision": "New"}, {"id": ids[1], "decision": "Ignore"}]);
+    decide("other", &format!("sha256:{}", "0".repeat(64)), two.clone()).await;
+    answer(&world, "other", "False", "DigestMismatch").await;
+    let pending = async |wanted: u64| {
+        support::eventually(&format!("{wanted} wait"), async || {
+            let hr = world.get("AppIntegration", "hr").await;
+            (hr["status"]["accounts"]["pending"] == wanted).then_some(()).ok_or(hr["status"].to_string())
+        })
+        .await;
+    };
+    pending(3).await;
+    decide("two", &digest, two).await;
+    answer(&world, "two", "True", "Applied").await;
+    pending(1).await;
+    directory.accounts(1).await;
+    let nobody = json!([{"id": "c-00000000", "decision": "New"}, {"id": ids[2], "decision": "New"}]);
+    decide("nobody", &digest, nobody).await;
+    answer(&world, "nobody", "False", "UnknownCandidate").await;
+    decide("gone", &digest, json!([{"id": ids[0], "decision": "New"}])).await;
+    answer(&world, "gone", "False", "UnknownCandidate").await;
+    pending(1).await;
+    world.import("hr", "second").await;
+    pending(1).await;
+    assert_eq!(directory.chat.users().len(), 1, "nobody else was confirmed");
 }
 
 /// Waits until so many are deactivated; looks so often that a moment can be met.

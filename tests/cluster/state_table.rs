@@ -53,6 +53,7 @@ const ROWS: &[Row] = &[
     (2, "ProvisioningPolicy", "settled-z", "False/ConflictingPolicy", STALLED),
     (2, "ProvisioningPolicy", "invalid", "False/InvalidSpec", STALLED),
     (2, "ImportSchedule", "invalid", "False/InvalidSchedule", STALLED),
+    (2, "ChangeApproval", "mismatch", "False/DigestMismatch", STALLED),
     (3, "ProvisioningPolicy", "over", "False/AwaitingApproval", HELD),
     (3, "ImportSchedule", "held", "False/RunHeld", HELD),
     (5, "ImportSchedule", "emptied", "False/EmptySource", RECONCILING),
@@ -67,6 +68,8 @@ const ROWS: &[Row] = &[
     (6, "ImportSchedule", "nowhere", "False/DependencyNotReady", RECONCILING),
     (6, "ImportRun", "nowhere", "False/DependencyNotReady", RECONCILING),
     (6, "ImportRun", "unauthorized", "False/IntegrationNotReady", RECONCILING),
+    (6, "ChangeApproval", "nowhere", "False/TargetNotFound", RECONCILING),
+    (6, "ChangeApproval", "running", "False/Pending", RECONCILING),
     (8, "AppIntegration", "suspended", "True/Suspended", &[]),
     (8, "ProvisioningPolicy", "suspended", "True/Suspended", &[]),
     (8, "ImportSchedule", "suspended", "True/Suspended", &[]),
@@ -250,6 +253,11 @@ async fn imports(stage: &mut Stage) {
     let mut both = everybody("plan");
     both["toDirectory"] = from("plan", "Automatic")["toDirectory"].clone();
     space.apply("ProvisioningPolicy", "plan", both).await;
+    for (name, run) in [("mismatch", "hr"), ("nowhere", "no-such-run"), ("running", "running")] {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let spec = json!({"target": {"kind": "ImportRun", "name": run}, "planDigest": digest, "decision": "Approve"});
+        space.apply("ChangeApproval", name, spec).await;
+    }
     stage.again("held", PEOPLE - 2).await;
     stage.again("emptied", 0).await;
 }

@@ -110,12 +110,13 @@ fn printer_columns_are_those_of_the_contract() {
             })
             .collect()
     };
-    let expected = |rows: [(&str, &str); 5]| rows.map(|(kind, names)| (kind.to_owned(), names.to_owned())).to_vec();
+    let expected = |rows: [(&str, &str); 6]| rows.map(|(kind, names)| (kind.to_owned(), names.to_owned())).to_vec();
     assert_eq!(
         columns(false),
         expected([
             ("appint", "CONNECTOR MODE READY ACCOUNTS PENDING REASON AGE"),
             ("attrmap", "INTEGRATION COMPILED TO-APP TO-DIRECTORY AGE"),
+            ("chgappr", "KIND TARGET DECISION ACCEPTED REASON AGE"),
             ("imprun", "TYPE READ NEW UPDATED UNASSIGNED VERDICT STATE AGE"),
             ("impsched", "INTEGRATION FULL SUSPEND ACTIVE LAST-RUN NEXT-RUN AGE"),
             ("provpol", "INTEGRATION READY CREATED UPDATED DEACTIVATED FAILED REASON AGE"),
@@ -126,6 +127,7 @@ fn printer_columns_are_those_of_the_contract() {
         expected([
             ("appint", "HOST NEXT-ATTEMPT"),
             ("attrmap", "REASON"),
+            ("chgappr", "PLAN"),
             ("imprun", "INTEGRATION PLAN REASON"),
             ("impsched", "TIME-ZONE REASON"),
             ("provpol", "PLAN NEXT-ATTEMPT"),

@@ -2,7 +2,7 @@
 
 use joinery::{
     domain::{
-        approval::{Answer, Decision, DecisionRecord, HoldState},
+        approval::{Answer, CandidatesDecided, Decision, DecisionRecord, HoldState},
         counts::ImportCounts,
         import_decision::ImportRules,
         report::{ImportEnd, ImportReport},
@@ -31,8 +31,15 @@ async fn decide(
 ) -> Answer {
     let digest = report.and_then(|report| report.digest).unwrap();
     let integration = key(if direction == Direction::ToApp { "chat" } else { "hr" });
-    let record =
-        DecisionRecord { approval: approval.to_owned(), approver: None, object: object.to_owned(), digest, decision, plan_only: false };
+    let record = DecisionRecord {
+        approval: approval.to_owned(),
+        approver: None,
+        object: object.to_owned(),
+        digest,
+        decision,
+        plan_only: false,
+        candidates: CandidatesDecided::None,
+    };
     match world.store.decide(&integration, direction, &record, joinery::clock::Clock::now(world.clock.as_ref())).await.unwrap() {
         Ruling::Answered { answer, .. } => answer,
         Ruling::NotYet => panic!("{object} has made no plan"),
@@ -131,6 +138,34 @@ async fn a7_what_has_changed_since_the_plan_is_left_out() {
     }
 }
 
+/// LS-4 once more: whoever is there again when the plan is applied is not gone, and whoever nobody can say anything of stays.
+#[tokio::test]
+async fn a7_whose_record_is_back_when_the_plan_is_applied_stays() {
+    let world = World::new(PEOPLE).await;
+    world.import().await;
+    let gone: Vec<_> = (0..LEAVERS).map(|number| world.hr.user(&id_of(&world.hr, &format!("user{number}")))).collect();
+    for user in &gone {
+        world.hr.remove_user(user["id"].as_str().unwrap());
+    }
+    world.import().await;
+    let job = world.import_job();
+    let report = job.run().await.unwrap();
+    assert_eq!((&report.end, report.plan.unassigned), (&ImportEnd::Held, LEAVERS as u64));
+    world.hr.put_user(gone[0].clone());
+    let path = format!("/Users/{}", gone[1]["id"].as_str().unwrap()).leak();
+    world.hr.inject(Fault::on("GET", path, What::error(500, None)));
+    world.hr.clear_ledger();
+    assert_eq!(approve(&world, &job, &report).await, Answer::Applied);
+    let done = job.run_released().await.unwrap().unwrap();
+    assert_eq!((done.applied.unassigned, done.applied.failed), (LEAVERS as u64 - 2, 2), "{done:?}");
+    assert_eq!((active(&world).await, world.counts("hr").await.linked), (PEOPLE - LEAVERS + 2, (PEOPLE - LEAVERS + 2) as u64));
+    assert_eq!(writes(&world.hr), 0);
+    // Planned anew: the one is seen, and the other is gone by the next import.
+    world.hr.clear_faults();
+    let next = world.import().await;
+    assert_eq!((next.applied.unassigned, active(&world).await), (1, PEOPLE - LEAVERS + 1));
+}
+
 /// A listing of one active user.
 fn listing_of(world: &World, user_name: &str) -> String {
     let mut user = world.hr.user(&id_of(&world.hr, user_name));
@@ -199,7 +234,7 @@ async fn a7_an_approval_that_waited_too_long_releases_nothing() {
 
 /// SG-7: there is nothing to approve, whatever the digest.
 #[tokio::test]
-async fn a7_no_approval_releases_an_empty_source() {
+async fn a3_no_approval_releases_an_empty_source() {
     let world = World::new(PEOPLE).await;
     world.import().await;
     world.hr.users().keys().for_each(|id| world.hr.remove_user(id));

@@ -12,6 +12,7 @@ mod cluster;
 mod support;
 
 mod approvals;
+mod approved_only;
 mod audit_trail;
 mod blame;
 mod crashes;

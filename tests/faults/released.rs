@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use joinery::{
     domain::{
-        approval::{Answer, Decision, DecisionRecord, HoldState},
+        approval::{Answer, CandidatesDecided, Decision, DecisionRecord, HoldState},
         assignment::Assignment,
         hash::{Digest, ShortHash},
         mapping::{Expression, Scope},
@@ -53,6 +53,7 @@ async fn decide(world: &World, approval: &str, digest: Option<Digest>, decision:
         digest: digest.unwrap(),
         decision,
         plan_only: false,
+        candidates: CandidatesDecided::None,
     };
     let now = joinery::clock::Clock::now(world.clock.as_ref());
     match world.store.decide(&key("chat"), Direction::ToApp, &record, now).await.unwrap() {
@@ -157,6 +158,7 @@ async fn a7_in_plan_mode_an_approval_releases_nothing() {
         digest: report.digest.unwrap(),
         decision: Decision::Approve,
         plan_only: true,
+        candidates: CandidatesDecided::None,
     };
     let now = joinery::clock::Clock::now(world.clock.as_ref());
     let answer = world.store.decide(&key("chat"), Direction::ToApp, &record, now).await.unwrap();

@@ -21,6 +21,13 @@ pub struct Table {
     pub base: Value,
     /// What is tried.
     pub cases: Vec<Case>,
+    /// For a field, as a JSON pointer, whose bounds are not to be tried on the base as it is: what is merged over it. `null`:
+    /// its values exclude each other with those of other fields, and `cases` try them.
+    #[serde(default)]
+    pub beside: BTreeMap<String, Value>,
+    /// For a list: how the keys of its items begin.
+    #[serde(default)]
+    pub keys: BTreeMap<String, String>,
 }
 
 /// One thing that is tried.
@@ -125,18 +132,19 @@ pub struct BoundCase {
 pub fn bound_cases(table: &Table) -> Vec<BoundCase> {
     let crd = definition(&table.kind);
     let base = merged(table, "bounds", &json!({}));
-    let mut cases = Cases { base, cases: Vec::new() };
+    let mut cases = Cases { base, table, cases: Vec::new() };
     let spec = &schema(crd).properties.as_ref().expect("properties")["spec"];
     cases.visit(spec, "/spec");
     cases.cases
 }
 
-struct Cases {
+struct Cases<'a> {
     base: Value,
+    table: &'a Table,
     cases: Vec<BoundCase>,
 }
 
-impl Cases {
+impl Cases<'_> {
     fn visit(&mut self, schema: &JSONSchemaProps, field: &str) {
         let kind = schema.type_.as_deref().unwrap_or("any");
         let wrong = if kind == "string" { json!(5) } else { json!("five") };
@@ -184,13 +192,14 @@ impl Cases {
         let max = usize::try_from(schema.max_items.expect("maxItems")).expect("a small number");
         let item = self.base.pointer(&format!("{field}/0")).unwrap_or_else(|| panic!("{field}: the base has no item")).clone();
         let key = schema.x_kubernetes_list_map_keys.as_ref().map(|keys| keys[0].clone());
+        let prefix = self.table.keys.get(field).map_or("item", String::as_str);
         let list = |count: usize| {
             (0..count)
                 .map(|index| {
                     let mut item = item.clone();
                     match &key {
-                        Some(key) => item[key] = json!(format!("item{index}")),
-                        None => item = json!(format!("item{index}")),
+                        Some(key) => item[key] = json!(format!("{prefix}{index}")),
+                        None => item = json!(format!("{prefix}{index}")),
                     }
                     item
                 })
@@ -229,11 +238,17 @@ impl Cases {
     }
 
     fn accepted(&mut self, field: &str, value: Value) {
+        if self.table.beside.get(field).is_some_and(Value::is_null) {
+            return;
+        }
         self.refused(field, value, &[]);
     }
 
     fn refused(&mut self, field: &str, value: Value, says: &[&str]) {
         let mut object = self.base.clone();
+        if let Some(patch) = self.table.beside.get(field).filter(|patch| !patch.is_null()) {
+            merge(&mut object, patch);
+        }
         *object.pointer_mut(field).unwrap_or_else(|| panic!("{field}: not in the base")) = value;
         self.cases.push(BoundCase { field: field.to_owned(), object, says: says.iter().map(|&text| text.to_owned()).collect() });
     }

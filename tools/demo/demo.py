@@ -192,6 +192,26 @@ def run_through(hr, chat, people):
     print(f"\n  {name}: {conditions['SafeguardTripped']['message']}")
     show("-n", NAMESPACE, "get", "importruns")
 
+    title("They have really left: the held plan is approved, by its digest, and so is what follows from it in the target")
+    approve("leavers", "ImportRun", name)
+    expect("the approval counts", "True", lambda: condition("changeapproval", "leavers", "Accepted").get("status"))
+    expect("the import, after all", "Applied", lambda: condition("importrun", name, "Succeeded").get("reason"))
+    expect("the target is held, too", "AwaitingApproval", lambda: condition("provisioningpolicy", "chat", "Ready").get("reason"))
+    expect("active accounts in the target", 123, chat.count_active)
+    approve("lock-leavers", "ProvisioningPolicy", "chat")
+    expect("active accounts in the target", 83, chat.count_active)
+    expect("everything is done", "Succeeded", lambda: condition("provisioningpolicy", "chat", "Provisioned").get("reason"))
+    show("-n", NAMESPACE, "get", "changeapprovals")
+
+
+def approve(name, kind, target):
+    """Approves what is held now, and nothing else."""
+    digest = kubectl("-n", NAMESPACE, "get", kind.lower(), target, "-o", "jsonpath={.status.plan.digest}")
+    spec = {"target": {"kind": kind, "name": target}, "planDigest": digest, "decision": "Approve", "reason": "CHG-4711"}
+    metadata = {"name": name, "namespace": NAMESPACE}
+    approval = {"apiVersion": "joinery.dev/v1alpha1", "kind": "ChangeApproval", "metadata": metadata, "spec": spec}
+    kubectl("create", "-f", "-", stdin=json.dumps(approval))
+
 
 def policy_count(field):
     return kubectl("-n", NAMESPACE, "get", "provisioningpolicy", "chat", "-o", f"jsonpath={{.status.applied.{field}}}")

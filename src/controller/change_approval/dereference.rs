@@ -7,9 +7,10 @@ use crate::{
     controller::{
         context::Context,
         driver::{self, Error},
-        replaced,
+        provisioning_policy::import_policy,
+        replaced, rivals,
     },
-    domain::{approval::Answer, id::IntegrationKey, store_mark::Replacement},
+    domain::{approval::Answer, hash::Digest, id::IntegrationKey, import_decision::ImportRules, store_mark::Replacement},
     store::Direction,
 };
 
@@ -39,8 +40,19 @@ pub(super) struct Found {
     /// `None`: there is no such object.
     pub(super) target: Option<Target>,
     pub(super) app: App,
+    /// Of an ImportRun: the digest of its plan, once there is one.
+    pub(super) planned: Option<Digest>,
+    /// What the integration's policy says of imports: by that candidates are decided on. `None`: there is no such policy.
+    pub(super) rules: Option<ImportRules>,
     /// The store is not the one that the integration's status speaks of (SG-12).
     pub(super) replaced: Option<Replacement>,
+}
+
+impl Found {
+    /// There is no such object.
+    pub(super) fn nothing() -> Self {
+        Self { target: None, app: App::Missing, planned: None, rules: None, replaced: None }
+    }
 }
 
 /// What the store has answered to the approval before.
@@ -51,12 +63,20 @@ pub(super) async fn answer(approval: &ChangeApproval, cx: &Context) -> Result<Op
 pub(super) async fn run(approval: &ChangeApproval, cx: &Context) -> Result<Found, Error> {
     let namespace = approval.namespace().unwrap_or_default();
     let Some(target) = target(approval, &namespace, cx) else {
-        return Ok(Found { target: None, app: App::Missing, replaced: None });
+        return Ok(Found::nothing());
     };
-    let integration = target.key.name.as_str();
+    let name = target.key.name.as_str();
+    let integration: Option<AppIntegration> = driver::cached(&cx.caches.integrations, &namespace, name);
+    let store = cx.store()?;
+    let planned = match target.direction {
+        Direction::ToDirectory => store.import_run(&target.uid).await?.and_then(|run| run.report).and_then(|report| report.digest),
+        Direction::ToApp => None,
+    };
     Ok(Found {
-        app: app(driver::cached(&cx.caches.integrations, &namespace, integration).as_ref()),
-        replaced: replaced::find(&namespace, integration, cx.store()?.as_ref(), cx).await?,
+        app: app(integration.as_ref()),
+        planned,
+        rules: rules(&target.key, integration.as_ref(), cx),
+        replaced: replaced::find(&namespace, name, store.as_ref(), cx).await?,
         target: Some(target),
     })
 }
@@ -74,6 +94,12 @@ fn target(approval: &ChangeApproval, namespace: &str, cx: &Context) -> Option<Ta
         }
     };
     Some(Target { key: IntegrationKey::new(namespace, integration), direction, uid: uid? })
+}
+
+fn rules(key: &IntegrationKey, integration: Option<&AppIntegration>, cx: &Context) -> Option<ImportRules> {
+    let policy: ProvisioningPolicy = rivals::oldest(&cx.caches.policies, key.organisation.as_str(), key.name.as_str())?;
+    let policy = import_policy(&policy.spec, key, integration?.spec.push_null_values).ok()??;
+    Some(policy.rules)
 }
 
 fn app(integration: Option<&AppIntegration>) -> App {

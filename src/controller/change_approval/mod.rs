@@ -27,7 +27,7 @@ pub(crate) async fn reconcile(approval: Arc<ChangeApproval>, cx: Arc<Context>) -
         Ok(valid) => valid,
         Err(obstacle) => return Ok(status::obstacle(obstacle)),
     };
-    Ok(match apply::run(&valid, &cx).await? {
+    Ok(match apply::run(valid, &cx).await? {
         Some(answer) => status::answered(&approval, answer),
         None => status::obstacle(validate::Obstacle::NoPlan),
     })
@@ -70,7 +70,7 @@ impl Kind for ChangeApproval {
 /// What is said of an approval of something that is not there.
 #[cfg(test)]
 pub(super) fn judge(approval: &ChangeApproval) -> Visit<ChangeApprovalStatus> {
-    match validate::run(approval, &dereference::Found { target: None, app: dereference::App::Missing, replaced: None }) {
+    match validate::run(approval, &dereference::Found::nothing()) {
         Ok(_) => unreachable!("its target is not there"),
         Err(obstacle) => status::obstacle(obstacle),
     }

@@ -22,7 +22,9 @@ pub(super) fn answered(approval: &ChangeApproval, answer: Answer) -> Visit<Chang
     let target = format!("{:?} `{}`", approval.spec.target.kind, approval.spec.target.name);
     let message = match (answer, approval.spec.decision) {
         (Answer::Applied, ApprovalDecision::Approve) => {
-            format!("the plan of the {target} is released: exactly what it holds is applied, once. What came of it is said there.")
+            format!(
+                "the decision counts: exactly what the {target} holds is applied, once, and candidates are decided on. What came of it is said there."
+            )
         }
         (Answer::Applied, ApprovalDecision::Reject) => {
             format!("the plan of the {target} is rejected: nothing of it is applied, and it is not asked for again")
@@ -39,6 +41,11 @@ pub(super) fn answered(approval: &ChangeApproval, answer: Answer) -> Visit<Chang
             "the plan of the {target} was decided on before, and a decision counts once; nothing was changed. Create another \
              ChangeApproval for the next plan."
         ),
+        (Answer::UnknownCandidate, _) => format!(
+            "some of spec.candidates had no effect: they wait no longer, or what is proposed for them is not what the {target} proposed. \
+             The others were carried out; nothing of its plan was released. List what waits with `joinery candidates`, and create another \
+             ChangeApproval."
+        ),
         (Answer::PlanOnly, _) => format!(
             "the AppIntegration of the {target} is in mode Plan, in which an approval releases nothing; nothing was changed. Set mode to \
              Enforce, and create another ChangeApproval for what is held then."
@@ -54,6 +61,7 @@ fn reason(answer: Answer) -> Reason {
         Answer::Expired => Reason::Expired,
         Answer::AlreadyUsed => Reason::AlreadyUsed,
         Answer::PlanOnly => Reason::PlanOnly,
+        Answer::UnknownCandidate => Reason::UnknownCandidate,
     }
 }
 
@@ -75,7 +83,10 @@ fn said(reason: Reason, message: String) -> Visit<ChangeApprovalStatus> {
 pub(super) fn remembered(approval: &ChangeApproval) -> Option<Visit<ChangeApprovalStatus>> {
     let accepted = conditions::find(&approval.status.as_ref()?.conditions, ConditionType::Accepted)?;
     let reason = Reason::parse(&accepted.reason).filter(|reason| {
-        matches!(reason, Reason::Applied | Reason::DigestMismatch | Reason::Expired | Reason::AlreadyUsed | Reason::PlanOnly)
+        matches!(
+            reason,
+            Reason::Applied | Reason::DigestMismatch | Reason::Expired | Reason::AlreadyUsed | Reason::PlanOnly | Reason::UnknownCandidate
+        )
     })?;
     Some(said(reason, accepted.message.clone()))
 }
@@ -103,15 +114,18 @@ pub(super) fn obstacle(obstacle: Obstacle) -> Visit<ChangeApprovalStatus> {
             Reason::DependencyNotReady,
             format!("there is no AppIntegration `{name}` in this namespace; create it, and this goes on by itself"),
         ),
-        Obstacle::NoPlan => unknown(
-            Reason::Pending,
-            "the target has not made a plan yet; the decision counts by itself as soon as there is one".to_owned(),
-        ),
+        Obstacle::NoPlan => {
+            unknown(Reason::Pending, "the target has not made a plan yet; the decision counts by itself as soon as there is one".to_owned())
+        }
         Obstacle::Suspended => unknown(
             Reason::Suspended,
-            "the AppIntegration is suspended, which no approval lifts: set spec.suspend to false, and the decision counts, if the plan has \
-             not expired by then"
+            "the AppIntegration is suspended, which no approval lifts: set spec.suspend to false, and the decision counts by itself, if \
+             the plan has not expired by then"
                 .to_owned(),
+        ),
+        Obstacle::NoPolicy { name } => unknown(
+            Reason::DependencyNotReady,
+            format!("no ProvisioningPolicy says how `{name}` is imported; create one with spec.toDirectory, and this goes on by itself"),
         ),
         Obstacle::StoreReplaced { name } => unknown(
             Reason::StoreReplaced,

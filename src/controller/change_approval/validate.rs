@@ -4,10 +4,16 @@ use kube::ResourceExt as _;
 
 use super::dereference::{App, Found, Target};
 use crate::{
-    api::{ChangeApproval, change_approval::ApprovalDecision},
+    api::{
+        ChangeApproval,
+        change_approval::{ApprovalDecision, CandidateChoice, CandidateVerdict},
+    },
     domain::{
-        approval::{Decision, DecisionRecord},
+        approval::{CandidatesDecided, Decision, DecisionRecord},
+        candidate::CandidateDecision,
         hash::Digest,
+        id::{CandidateId, PersonId},
+        import_decision::ImportRules,
     },
 };
 
@@ -15,6 +21,16 @@ use crate::{
 pub(super) struct Valid {
     pub(super) target: Target,
     pub(super) record: DecisionRecord,
+    /// Decisions on candidates that are to be carried out first.
+    pub(super) candidates: Option<Candidates>,
+}
+
+/// Decisions on candidates of the target.
+pub(super) enum Candidates {
+    /// These.
+    Decide { decisions: Vec<CandidateDecision>, rules: Box<ImportRules> },
+    /// One of them names what cannot be a candidate or a person.
+    Unreadable,
 }
 
 /// Why a decision cannot be recorded yet.
@@ -30,8 +46,39 @@ pub(super) enum Obstacle {
     NoPlan,
     /// The integration is suspended.
     Suspended,
+    /// Without a policy for imports nobody knows how candidates are decided on.
+    NoPolicy { name: String },
     /// The store was replaced.
     StoreReplaced { name: String },
+}
+
+/// Candidates count like the plan only by its digest, and only where anything may be changed.
+fn candidates(approval: &ChangeApproval, found: &Found, record: &DecisionRecord, name: String) -> Result<Option<Candidates>, Obstacle> {
+    let choices = &approval.spec.candidates;
+    if choices.is_empty() || record.plan_only || record.decision == Decision::Reject {
+        return Ok(None);
+    }
+    match found.planned {
+        None => return Err(Obstacle::NoPlan),
+        Some(planned) if planned != record.digest => return Ok(None),
+        Some(_) => {}
+    }
+    let rules = found.rules.clone().ok_or(Obstacle::NoPolicy { name })?;
+    let decisions: Option<Vec<CandidateDecision>> = choices.iter().map(choice).collect();
+    Ok(Some(decisions.map_or(Candidates::Unreadable, |decisions| Candidates::Decide { decisions, rules: Box::new(rules) })))
+}
+
+fn choice(choice: &CandidateChoice) -> Option<CandidateDecision> {
+    use crate::domain::candidate::Decision;
+    let decision = match choice.decision {
+        CandidateVerdict::Exact => Decision::Exact,
+        CandidateVerdict::New => Decision::New,
+        CandidateVerdict::Existing => Decision::Existing(PersonId::parse(choice.user.as_deref()?)?),
+        CandidateVerdict::Activate => Decision::Activate,
+        CandidateVerdict::Ignore => Decision::Ignore,
+        CandidateVerdict::Unignore => Decision::Unignore,
+    };
+    Some(CandidateDecision { id: CandidateId::parse(&choice.id)?, decision })
 }
 
 pub(super) fn run(approval: &ChangeApproval, found: &Found) -> Result<Valid, Obstacle> {
@@ -61,6 +108,8 @@ pub(super) fn run(approval: &ChangeApproval, found: &Found) -> Result<Valid, Obs
         digest,
         decision,
         plan_only: found.app == App::PlanOnly,
+        candidates: CandidatesDecided::None,
     };
-    Ok(Valid { target, record })
+    let candidates = candidates(approval, found, &record, name)?;
+    Ok(Valid { target, record, candidates })
 }

@@ -206,11 +206,11 @@ mod tests {
     use super::*;
     use crate::domain::mapping::{MappingSource, Preset};
 
-    fn policy(to_directory: Value) -> ProvisioningPolicySpec {
+    fn policy(to_directory: &Value) -> ProvisioningPolicySpec {
         serde_json::from_value(json!({"integrationRef": {"name": "hr"}, "toDirectory": to_directory})).unwrap()
     }
 
-    fn rules_of(to_directory: Value) -> Result<ImportRules, String> {
+    fn rules_of(to_directory: &Value) -> Result<ImportRules, String> {
         let read = import_policy(&policy(to_directory), &IntegrationKey::new("acme", "hr"), false, &DirectorySettings::default());
         read.map(|policy| policy.unwrap().rules).map_err(|problems| problems.iter().map(|problem| problem.message.clone()).collect())
     }
@@ -224,7 +224,7 @@ mod tests {
             (json!({"username": true, "email": true}), true, true, None),
             (json!({"attribute": "employeeNumber"}), false, false, Some("employeeNumber")),
         ] {
-            let rules = rules_of(json!({"matching": {"exact": exact}})).unwrap().matching;
+            let rules = rules_of(&json!({"matching": {"exact": exact}})).unwrap().matching;
             let expected = (user_name, email, attribute.map(str::to_owned), true, false);
             assert_eq!((rules.user_name, rules.email, rules.attribute, rules.case_sensitive, rules.partial), expected);
         }
@@ -235,21 +235,21 @@ mod tests {
         for (attribute, says) in
             [("badge", "employeeNumber"), ("userName", "username: true"), ("email", "email: true"), ("status", "tells them apart")]
         {
-            let refusal = rules_of(json!({"matching": {"exact": {"attribute": attribute}}})).unwrap_err();
+            let refusal = rules_of(&json!({"matching": {"exact": {"attribute": attribute}}})).unwrap_err();
             assert!(refusal.contains(says), "{attribute}: {refusal}");
         }
-        let both = rules_of(json!({"usernameFormat": "app.", "matching": {"exact": {"attribute": "badge"}}})).unwrap_err();
+        let both = rules_of(&json!({"usernameFormat": "app.", "matching": {"exact": {"attribute": "badge"}}})).unwrap_err();
         assert!(both.contains("badge") && both.len() > 100, "every problem is reported: {both}");
     }
 
     #[test]
     fn mt2_an_attribute_has_to_be_mapped_from_the_app() {
-        let spec = policy(json!({"matching": {"exact": {"attribute": "employeeNumber"}}}));
+        let spec = policy(&json!({"matching": {"exact": {"attribute": "employeeNumber"}}}));
         let mapped = Mapping::compile(&MappingSource::default()).unwrap();
         let nothing = Mapping::compile(&MappingSource { preset: Preset::None, ..MappingSource::default() }).unwrap();
         assert_eq!(unmapped_attribute(&spec, &mapped), None);
         assert_eq!(unmapped_attribute(&spec, &nothing).unwrap().field, ATTRIBUTE);
-        assert_eq!(unmapped_attribute(&policy(json!({})), &nothing), None);
+        assert_eq!(unmapped_attribute(&policy(&json!({})), &nothing), None);
     }
 
     #[test]
@@ -257,7 +257,7 @@ mod tests {
         let all = ["exactMatches", "partialMatches", "newUsers"];
         for (index, switch) in all.into_iter().enumerate() {
             let Confirmation { exact_automatic, partial_automatic, new_automatic, activate_new } =
-                rules_of(json!({"matching": {"allowPartialMatches": true}, "confirmation": {switch: "Automatic"}})).unwrap().confirmation;
+                rules_of(&json!({"matching": {"allowPartialMatches": true}, "confirmation": {switch: "Automatic"}})).unwrap().confirmation;
             let on = [exact_automatic, partial_automatic, new_automatic];
             assert_eq!((on.map(usize::from).iter().sum::<usize>(), on[index], activate_new), (1, true, false), "{switch}");
         }

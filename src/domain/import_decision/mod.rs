@@ -77,7 +77,8 @@ pub struct Evidence<'a> {
     pub candidates: Candidates<'a>,
     /// What it has in common with other unlinked records of this import.
     pub twice: Twice,
-    /// Is another unlinked record of this import an exact match of the person of whom this one is a partial match?
+    /// Does another unlinked record of this import match the person exactly, even if not only them, of whom this one is a
+    /// partial match?
     pub claimed: bool,
 }
 

@@ -14,7 +14,7 @@ use crate::domain::{
         AccountWrite, CandidateWrite, ImportAction, KnownAccount, LinkWrite, MappedRecord, MatchKeys, PersonWrite, StagedRecord, StagedRow,
     },
     link::{Link, LinkState},
-    matching::{Candidates, PersonHit, Proposal, propose},
+    matching::{Candidates, PersonHit, exact_matches},
     person::{Person, PersonState},
     profile::Profile,
 };
@@ -124,7 +124,7 @@ impl Directory {
             unlinked().filter(|other| other.active).any(|other| {
                 let people = self.found(&Found::of(&said(other), rules), listed, rules);
                 let record = other.mapped.as_ref().unwrap();
-                matches!(propose(record, people.candidates(), &rules.matching), Proposal::Exact(hit) if hit.person.id == *person)
+                exact_matches(record, people.candidates(), &rules.matching).any(|hit| hit.person.id == *person)
             })
         };
         let evidence = Evidence {

@@ -337,4 +337,82 @@ mod tests {
             assert!(departed.ignored && !departed.removes && !departed.changes_directory(), "nobody left");
         }
     }
+
+    fn by_names(confirmation: Confirmation) -> ImportRules {
+        let matching = MatchingRules { partial: true, ..rules().matching };
+        ImportRules { matching, confirmation, sourcing: None, ..rules() }
+    }
+
+    /// A record whose names are Ada's, and nothing else.
+    fn namesake() -> StagedRow {
+        record("a.lee").says("givenName", json!("Ada")).says("familyName", json!("Lee"))
+    }
+
+    fn ada() -> PersonHit {
+        let mut ada = hit("ada");
+        ada.person.profile.set("givenName", json!("Ada"));
+        ada.person.profile.set("familyName", json!("Lee"));
+        ada
+    }
+
+    #[test]
+    fn mt7_partial_matches_have_a_switch_of_their_own() {
+        let all = Confirmation { exact_automatic: true, partial_automatic: true, new_automatic: true, activate_new: true };
+        let people = [ada()];
+        let among = |confirmation, hit: &[PersonHit]| {
+            super::super::testing::among(&namesake(), Candidates { by_names: hit, ..Candidates::default() }, &by_names(confirmation))
+        };
+        let expected = (ProposalKind::Partial, Some(id("ada")), PendingReason::PartialMatchManual);
+        waits(&among(Confirmation { partial_automatic: false, ..all }, &people), expected, "by hand, though all others are not");
+        let linked = among(Confirmation { partial_automatic: true, ..Confirmation::default() }, &people);
+        assert_eq!(
+            (linked.link, &linked.person, linked.counts().matched),
+            (LinkWrite::Create { person: id("ada") }, &PersonWrite::Keep, 1)
+        );
+        let linked_here = [PersonHit { linked_here: true, ..ada() }];
+        waits(&among(all, &linked_here), (ProposalKind::Partial, Some(id("ada")), PendingReason::AlreadyLinked), "MT-5");
+    }
+
+    #[test]
+    fn mt5_namesakes_among_the_records_wait_and_who_is_claimed_exactly_is_left_to_that_record() {
+        let all = Confirmation { exact_automatic: true, partial_automatic: true, new_automatic: true, activate_new: true };
+        let (people, row) = ([ada()], namesake());
+        let ambiguous = (ProposalKind::Ambiguous, None, PendingReason::Ambiguous);
+        for (hit, names, claimed, why) in [
+            (&people[..], true, false, "two records for one person"),
+            (&[], true, false, "two records that would become people of one name"),
+            (&people[..], false, true, "another record is hers exactly"),
+        ] {
+            let candidates = Candidates { by_names: hit, ..Candidates::default() };
+            let evidence = Evidence { row: &row, candidates, twice: Twice { names, ..Twice::default() }, claimed };
+            waits(&decide(evidence, &by_names(all)).unwrap(), ambiguous, why);
+        }
+        // An exact match is not made doubtful by names.
+        let candidates = Candidates { by_user_name: &[hit("a.lee")], ..Candidates::default() };
+        let evidence = Evidence { row: &row, candidates, twice: Twice { names: true, ..Twice::default() }, claimed: false };
+        assert_eq!(decide(evidence, &by_names(all)).unwrap().link, LinkWrite::Create { person: id("a.lee") });
+    }
+
+    #[test]
+    fn mt8_an_ignored_record_is_matched_and_left_as_it_is() {
+        for (people, expected) in [
+            (vec![hit("ada")], (ProposalKind::Exact, Some(id("ada")), PendingReason::ExactMatchManual)),
+            (vec![], (ProposalKind::New, None, PendingReason::NewPersonManual)),
+        ] {
+            let action = decided(&record("ada").shelved(), &people, &rules());
+            assert_eq!((proposal(&action.candidate), action.ignored, action.counts().pending), (Some(expected), true, 0));
+            assert!(!action.changes_directory());
+        }
+        let inactive = decided(&record("ada").inactive().shelved(), &[], &rules());
+        assert_eq!((inactive.candidate, inactive.ignored), (CandidateWrite::Keep, true), "it stays ignored when it is back");
+        assert_eq!(decided(&record("ada").unmapped().shelved(), &[], &rules()).candidate, CandidateWrite::Keep);
+    }
+
+    #[test]
+    fn mt8_who_is_linked_while_staged_waits_for_activation() {
+        let staged = PersonHit { person: person("ada", Staged), ..hit("ada") };
+        let action = decided(&record("ada"), &[staged], &rules());
+        assert_eq!(action.link, LinkWrite::Create { person: id("ada") });
+        assert_eq!(proposal(&action.candidate), Some((ProposalKind::Activation, Some(id("ada")), PendingReason::Staged)));
+    }
 }

@@ -10,7 +10,7 @@ use crate::{
         id::{AppId, PersonId},
         import_decision::{self, Evidence, Twice},
         import_plan::{ImportAction, MappedRecord, MatchKeys, StagedRow},
-        matching::{Candidates, PersonHit, Proposal, propose},
+        matching::{Candidates, PersonHit, exact_matches},
     },
     store::{Claim, PersonKey, fold_key},
 };
@@ -130,7 +130,7 @@ impl ImportJob {
         Ok(repeated)
     }
 
-    /// People whom an unlinked record of this import matches exactly. Asked only if partial matches are linked by
+    /// People whom unlinked records of this import match exactly, even if not only them. Asked only if partial matches are linked by
     /// themselves: otherwise two records could be linked to one person, and the order of their ids would tell which (MT-5).
     async fn claimed(&self, claim: &Claim) -> Result<HashSet<PersonId>, Early> {
         let mut claimed = HashSet::new();
@@ -145,9 +145,7 @@ impl ImportJob {
             let people = self.people(claim, &rows).await?;
             for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.known.is_none() && row.staged.active) {
                 let Ok(mapped) = &row.staged.mapped else { continue };
-                if let Proposal::Exact(hit) = propose(mapped, people.of(index), &self.rules.matching) {
-                    claimed.insert(hit.person.id);
-                }
+                claimed.extend(exact_matches(mapped, people.of(index), &self.rules.matching).map(|hit| hit.person.id));
             }
         }
     }

@@ -314,3 +314,14 @@ pub(crate) async fn mt2_people_are_found_by_keys_that_are_kept_up_to_date(fixtur
     assert_eq!(store.staged_duplicates(&claim, PersonKey::Names).await.unwrap(), ["same".to_owned()].into());
     assert_eq!(store.staged_page(&claim, None, 1).await.unwrap()[0].staged, with("a", "x"));
 }
+
+/// Not of an empty database: the record `a` of `hr` waits, and was proposed before there were ids.
+pub(crate) async fn a_queue_without_ids_is_decided_after_the_next_import(store: &impl Store) {
+    let hr = key("hr");
+    assert_eq!(store.account_counts(&hr).await.unwrap().pending, 2);
+    let report = decide(store, &policy(&hr), 1, &[("a", Decision::New)]).await;
+    assert_eq!(outcomes(&report), [refused(DecisionRefusal::Unknown)]);
+    import(store, &hr, 2, &[pending(&hr, "a", None, PendingReason::NewPersonManual)]).await;
+    let report = decide(store, &policy(&hr), 2, &[("a", Decision::New)]).await;
+    assert_eq!(outcomes(&report), [APPLIED]);
+}

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     domain::{
-        approval::{Answer, Decision, DecisionRecord, Hold, HoldFigures, HoldState},
+        approval::{Answer, CandidatesDecided, Decision, DecisionRecord, Hold, HoldFigures, HoldState},
         hash::{Digest, DigestBuilder},
         report::{ActionClass, StopCause},
     },
@@ -22,7 +22,15 @@ fn hold_of(plan: &str) -> Hold {
 
 fn decision(approval: &str, object: &str, plan: &str, decision: Decision) -> DecisionRecord {
     let (approval, object) = (approval.to_owned(), object.to_owned());
-    DecisionRecord { approval, approver: None, object, digest: digest(plan), decision, plan_only: false }
+    DecisionRecord {
+        approval,
+        approver: None,
+        object,
+        digest: digest(plan),
+        decision,
+        plan_only: false,
+        candidates: CandidatesDecided::None,
+    }
 }
 
 /// An import that is held with this plan.

@@ -10,7 +10,7 @@ use sqlx::{
 
 use crate::store::{Result, StoreError};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
 /// Readers never wait for the writer (WAL); more of them than this only share the same two cores.
 const READERS: u32 = 4;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
-        approval::{self, Answer, Decision, DecisionRecord, Hold, HoldState, StoredHold},
+        approval::{self, Answer, DecisionRecord, Hold, HoldState, Judgement, StoredHold},
         hash::Digest,
         id::{IntegrationKey, RunId},
         report::{ImportEnd, ImportReport},
@@ -104,9 +104,9 @@ impl SqliteStore {
             return Ok(Ruling::NotYet);
         }
         let decided = was_decided(&mut write, scope, direction, record).await?;
-        let answer = approval::judge(standing.as_ref(), record, decided, now);
-        if let Some(standing) = &standing {
-            carry_out(&mut write, scope, direction, record.decision, standing, answer).await?;
+        let Judgement { answer, plan } = approval::judge(standing.as_ref(), record, decided, now);
+        if let (Some(standing), Some(state)) = (&standing, plan) {
+            carry_out(&mut write, scope, direction, standing.run, state).await?;
         }
         note(&mut write, scope, direction, record, answer, now).await?;
         write.commit().await?;
@@ -161,24 +161,11 @@ async fn was_decided(write: &mut Write, scope: Scope, direction: Direction, reco
         .await?)
 }
 
-/// What an answer means for what is held.
-async fn carry_out(
-    write: &mut Write,
-    scope: Scope,
-    direction: Direction,
-    decision: Decision,
-    standing: &StoredHold,
-    answer: Answer,
-) -> Result<()> {
-    let state = match (answer, decision) {
-        (Answer::Applied, Decision::Approve) => HoldState::Approved,
-        (Answer::Applied, Decision::Reject) => HoldState::Rejected,
-        (Answer::Expired, _) => HoldState::Expired,
-        (Answer::DigestMismatch | Answer::AlreadyUsed | Answer::PlanOnly, _) => return Ok(()),
-    };
-    set_state(write, scope, standing.run, state).await?;
+/// What a decision does to what is held.
+async fn carry_out(write: &mut Write, scope: Scope, direction: Direction, run: RunId, state: HoldState) -> Result<()> {
+    set_state(write, scope, run, state).await?;
     if direction == Direction::ToDirectory {
-        change_report(write, standing.run, |report| match state {
+        change_report(write, run, |report| match state {
             HoldState::Approved => report.approve(),
             HoldState::Rejected => report.end = ImportEnd::Rejected,
             _ => report.end = ImportEnd::ApprovalExpired,

@@ -52,7 +52,9 @@ impl SqliteStore {
 
     pub(super) async fn refuse_import_actions(&self, claim: &Claim, app_ids: &[AppId]) -> Result<()> {
         let (mut write, _) = self.write_as(claim).await?;
-        sqlx::query(REFUSE).bind(claim.run.0).bind(rows::to_json(&app_ids, "app_ids")?).execute(&mut *write).await?;
+        let app_ids = rows::to_json(&app_ids, "app_ids")?;
+        sqlx::query(DROP_BOOKKEEPING).bind(claim.run.0).bind(&app_ids).execute(&mut *write).await?;
+        sqlx::query(REFUSE).bind(claim.run.0).bind(&app_ids).execute(&mut *write).await?;
         write.commit().await
     }
 
@@ -126,6 +128,10 @@ fn released(class: ActionClass) -> &'static str {
     }
 }
 
+/// What changes neither a person nor a link is no part of what was approved, and nobody misses it.
+const DROP_BOOKKEEPING: &str = "DELETE FROM import_action WHERE run = ?1 AND app_id IN (SELECT value FROM json_each(?2))
+    AND link IS NULL AND person IS NULL";
+
 const REFUSE: &str = "UPDATE import_action SET refused = 1 WHERE run = ?1 AND app_id IN (SELECT value FROM json_each(?2))";
 
 /// How many actions are compared in one transaction: some 10 ms.
@@ -143,4 +149,4 @@ const RELEASE: &str = "UPDATE provision_action SET class = 'Released' || class W
 
 /// For the test of how SQLite goes about them.
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 2] = [REFUSE, RELEASE];
+pub(super) const STATEMENTS: [&str; 3] = [DROP_BOOKKEEPING, REFUSE, RELEASE];

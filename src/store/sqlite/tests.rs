@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use tempfile::TempDir;
 
-use super::{SqliteStore, candidates, import_apply, people, provision, released, settle};
+use super::{QueueFilter, SqliteStore, candidates, connect, import_apply, people, provision, read_queue, released, settle};
 use crate::store::{
     Store as _, StoreError,
     contract::{Fixture, contract_tests},
@@ -61,6 +61,30 @@ async fn a_store_of_a_newer_version_is_refused() {
     let error = SqliteStore::open(&file.path()).await.err().unwrap();
     assert!(matches!(error, StoreError::Newer { version: 9999 }), "{error}");
     assert!(error.to_string().contains("newer"), "{error}");
+}
+
+/// The queue of a store that was written before candidates had ids.
+#[tokio::test]
+async fn a_queue_of_before_is_listed_and_decided_about_after_the_next_import() {
+    let file = File::new();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file.path()).create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    connect::MIGRATIONS.run_to(2, &pool).await.unwrap();
+    for row in [
+        "INSERT INTO organisation (id, name) VALUES (1, 'acme')",
+        "INSERT INTO integration (id, organisation, name) VALUES (1, 1, 'hr')",
+        "INSERT INTO candidate VALUES (1, 'a', NULL, 'NewPersonManual'), (1, 'b', 'p-00000000-0000-0000-0000-000000000007', 'UserNameTaken')",
+    ] {
+        sqlx::query(row).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    let older = read_queue(&file.path(), &QueueFilter::default()).await.err().unwrap();
+    assert!(matches!(older, StoreError::Older { version: 2 }), "reading brings nothing up to date: {older}");
+    let store = file.open().await;
+    let queue = read_queue(&file.path(), &QueueFilter::default()).await.unwrap();
+    let kinds: Vec<_> = queue.iter().map(|record| (record.candidate.kind.as_str(), record.candidate.reason.as_str())).collect();
+    assert_eq!(kinds, [("New", "NewPersonManual"), ("Update", "UserNameTaken")]);
+    crate::store::contract::candidates::a_queue_without_ids_is_decided_after_the_next_import(&store).await;
 }
 
 /// B9.

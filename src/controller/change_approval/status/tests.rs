@@ -17,7 +17,7 @@ fn approval(decision: &str) -> ChangeApproval {
     .unwrap()
 }
 
-const REFUSALS: [Answer; 4] = [Answer::DigestMismatch, Answer::Expired, Answer::AlreadyUsed, Answer::PlanOnly];
+const REFUSALS: [Answer; 5] = [Answer::DigestMismatch, Answer::Expired, Answer::AlreadyUsed, Answer::PlanOnly, Answer::UnknownCandidate];
 
 #[test]
 fn c7_every_answer_is_said_with_a_reason_of_its_own_and_what_to_do() {
@@ -26,7 +26,7 @@ fn c7_every_answer_is_said_with_a_reason_of_its_own_and_what_to_do() {
         assert!(matches!(visit.outcome, Outcome::Invalid { .. }), "{answer:?}");
         let (said, message) = testing::ready(&testing::written::<ChangeApproval>(visit));
         assert_eq!(said, reason(answer));
-        assert!(message.contains("nothing was changed"), "{message}");
+        assert!(message.contains("nothing was changed") || message.contains("nothing of its plan"), "{message}");
         testing::assert_helps(said, &message);
     }
     for decision in ["Approve", "Reject"] {
@@ -45,6 +45,7 @@ fn c4_every_obstacle_says_what_is_waited_for() {
         Obstacle::NoIntegration { name: name() },
         Obstacle::NoPlan,
         Obstacle::Suspended,
+        Obstacle::NoPolicy { name: name() },
         Obstacle::StoreReplaced { name: name() },
     ];
     for one in all {
@@ -54,6 +55,7 @@ fn c4_every_obstacle_says_what_is_waited_for() {
             | Obstacle::NoIntegration { .. }
             | Obstacle::NoPlan
             | Obstacle::Suspended
+            | Obstacle::NoPolicy { .. }
             | Obstacle::StoreReplaced { .. } => {}
         }
         let visit = obstacle(one);
