@@ -26,6 +26,7 @@ mod partial;
 mod provisioning;
 mod removals;
 mod replaced;
+mod rules;
 mod stops;
 mod throttled;
 mod unavailable;

@@ -84,6 +84,9 @@ impl ImportJob {
             Ok(end) | Err(Early::End(end)) => end,
             Err(Early::Error(error)) => return Err(error),
         };
+        if report.safeguards.is_empty() {
+            report.safeguards = safeguard::import_without_plan(&self.rules.limits);
+        }
         report.finished = self.clock.now();
         if let ImportEnd::Stopped { by: by @ (StopCause::Shutdown | StopCause::Changed) } = report.end {
             // Not over: the same run is taken up again by the next process, or under the new spec.
