@@ -4,14 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{
-    counts::ProvisionCounts,
-    hash::{DigestBuilder, ShortHash},
-    id::{AppId, PersonId},
-    link::Link,
-    person::Person,
-    report::ActionClass,
-};
+use super::{counts::ProvisionCounts, hash::ShortHash, id::AppId, link::Link, person::Person, report::ActionClass};
 
 /// A person with everything that the decision about an account needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,14 +44,7 @@ pub struct ProvisionAction {
 /// What is to be done with an account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ProvisionKind {
-    /// The person needs an account; whether the app has one is not looked up yet.
-    Need {
-        /// The username that the account is to have.
-        user_name: String,
-        /// The complete resource, should it be created.
-        resource: Value,
-    },
-    /// Looked up: there is none. One POST.
+    /// The person needs an account. One POST, of which the lookups before it make something else if the app has the account.
     Create {
         /// The complete resource.
         resource: Value,
@@ -129,7 +115,7 @@ impl ProvisionKind {
     pub fn counts(&self) -> ProvisionCounts {
         let mut counts = ProvisionCounts::default();
         match self {
-            Self::Need { .. } | Self::Create { .. } => counts.create = 1,
+            Self::Create { .. } => counts.create = 1,
             Self::Adopt { .. } => counts.adopt = 1,
             Self::Update { .. } => counts.update = 1,
             Self::Reactivate { .. } => counts.reactivate = 1,
@@ -142,7 +128,7 @@ impl ProvisionKind {
     /// The class that a safeguard holds the action with; `None` for what writes nothing.
     pub fn class(&self) -> Option<ActionClass> {
         match self {
-            Self::Need { .. } | Self::Create { .. } | Self::Adopt { .. } => Some(ActionClass::Creates),
+            Self::Create { .. } | Self::Adopt { .. } => Some(ActionClass::Creates),
             Self::Update { .. } | Self::Reactivate { .. } => Some(ActionClass::Updates),
             Self::Deactivate { .. } => Some(ActionClass::Removals),
             Self::Blocked { .. } => None,
@@ -152,7 +138,7 @@ impl ProvisionKind {
     /// The word in the audit trail and in metrics.
     pub fn label(&self) -> &'static str {
         match self {
-            Self::Need { .. } | Self::Create { .. } => "create",
+            Self::Create { .. } => "create",
             Self::Adopt { .. } => "adopt",
             Self::Update { .. } => "update",
             Self::Reactivate { .. } => "reactivate",
@@ -167,16 +153,25 @@ impl ProvisionKind {
             Self::Adopt { app_id, .. } | Self::Update { app_id, .. } | Self::Reactivate { app_id, .. } | Self::Deactivate { app_id } => {
                 Some(app_id)
             }
-            Self::Need { .. } | Self::Create { .. } | Self::Blocked { .. } => None,
+            Self::Create { .. } | Self::Blocked { .. } => None,
         }
     }
 }
 
 impl ProvisionAction {
+    /// The username of the account that is to be created: what must be unique in a pass (TA-14). `None` for everything but a
+    /// creation.
+    pub fn new_account_name(&self) -> Option<&str> {
+        match &self.kind {
+            ProvisionKind::Create { resource } => resource.get("userName").and_then(Value::as_str),
+            _ => None,
+        }
+    }
+
     /// The SCIM paths that the action writes, for the audit trail; no values.
     pub fn attributes(&self) -> Vec<&str> {
         let (active, values) = match &self.kind {
-            ProvisionKind::Need { .. } | ProvisionKind::Create { .. } => (true, &self.written),
+            ProvisionKind::Create { .. } => (true, &self.written),
             ProvisionKind::Adopt { changes, activate, .. } => (*activate, changes),
             ProvisionKind::Update { changes, .. } => (false, changes),
             ProvisionKind::Reactivate { changes, .. } => (true, changes),
@@ -184,11 +179,5 @@ impl ProvisionAction {
             ProvisionKind::Blocked { .. } => return Vec::new(),
         };
         active.then_some("active").into_iter().chain(values.keys().map(String::as_str)).collect()
-    }
-
-    /// Adds the action to the digest of its plan. Actions are fed by class, then by person id (RU-1).
-    pub fn feed(&self, person: PersonId, digest: &mut DigestBuilder) {
-        digest.part(person.as_bytes());
-        digest.part(&serde_json::to_vec(self).unwrap_or_default());
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 const GROUP: usize = 500;
 /// How long a result waits for others. Nobody waits for it, and a commit costs the same for one as for a hundred; a crash
 /// leaves the results of this time to be found again by looking.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 
 /// Opens and closes the intents of one pass.
 pub struct IntentLog {
@@ -23,15 +23,17 @@ pub struct IntentLog {
     claim: Claim,
     clock: SharedClock,
     results: mpsc::Sender<(IntentId, IntentResult)>,
-    recorder: JoinHandle<Result<()>>,
 }
 
+/// The recording of the results of one pass.
+pub struct Recording(JoinHandle<Result<()>>);
+
 impl IntentLog {
-    /// A log for the claimed pass.
-    pub fn start(store: Arc<dyn Store>, claim: Claim, clock: SharedClock) -> Self {
+    /// A log for the claimed pass, and what records its results.
+    pub fn start(store: Arc<dyn Store>, claim: Claim, clock: SharedClock) -> (Self, Recording) {
         let (results, waiting) = mpsc::channel(GROUP);
         let recorder = tokio::spawn(record(Arc::clone(&store), claim.clone(), Arc::clone(&clock), waiting));
-        Self { store, claim, clock, results, recorder }
+        (Self { store, claim, clock, results }, Recording(recorder))
     }
 
     /// Returns once the intents are on disk; their ids, in the same order.
@@ -42,16 +44,17 @@ impl IntentLog {
     /// Hands a result to the recorder. Waits for nobody but a full queue.
     ///
     /// # Errors
-    /// [`StoreError::LostEpoch`] if the recorder has ended early; [`IntentLog::finish`] says why.
+    /// [`StoreError::LostEpoch`] if the recorder has ended early; [`Recording::finish`] says why.
     pub async fn close(&self, intent: IntentId, result: IntentResult) -> Result<()> {
         self.results.send((intent, result)).await.map_err(|_| StoreError::LostEpoch)
     }
+}
 
-    /// Waits until every result is recorded.
+impl Recording {
+    /// Waits until every result is recorded: the log has to be dropped before.
     pub async fn finish(self) -> Result<()> {
-        drop(self.results);
         // A recorder that panicked has recorded nothing more: the next run settles what it left.
-        self.recorder.await.unwrap_or(Err(StoreError::Corrupt { what: "the journal" }))
+        self.0.await.unwrap_or(Err(StoreError::Corrupt { what: "the journal" }))
     }
 }
 

@@ -311,6 +311,21 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<(PersonId, ProvisionAction)>>;
 
+    /// The planned actions of these people; whoever has none is left out.
+    async fn provision_actions_of(&self, claim: &Claim, people: &[PersonId]) -> Result<Vec<(PersonId, ProvisionAction)>>;
+
+    /// The next planned creations after `after`, by person id, with the usernames that the accounts are to have.
+    async fn new_account_names(&self, claim: &Claim, after: Option<PersonId>, limit: u32) -> Result<Vec<(PersonId, String)>>;
+
+    /// The next planned actions of one class after `after`, by person id, as the texts that are stored: what a digest is made of.
+    async fn provision_texts(
+        &self,
+        claim: &Claim,
+        class: ActionClass,
+        after: Option<PersonId>,
+        limit: u32,
+    ) -> Result<Vec<(PersonId, String)>>;
+
     /// Puts accounts of a listing aside, for lookups by [`Store::observed`].
     async fn observe(&self, claim: &Claim, records: &[Record]) -> Result<()>;
 

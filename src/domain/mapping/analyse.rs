@@ -234,7 +234,7 @@ impl Walk<'_> {
         self.fault(node, ProblemKind::UnknownAttribute, message)
     }
 
-    /// The pattern of `matches`. It is compiled for each person, so it must be known and cheap.
+    /// The pattern of `matches`. It is compiled when it is first met, so it must be known and cheap.
     fn pattern(&self, node: &IdedExpr) -> Result<(), Fault> {
         let Expr::Literal(LiteralValue::String(pattern)) = &node.expr else {
             return self.fault(node, ProblemKind::TypeMismatch, "the pattern of `matches` must be written out");

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::{access, failure, helpers, kind::Kind};
+use super::{access, failure, helpers, kind::Kind, regex};
 use cel::{
     Env, ExecutionError,
     common::{
@@ -62,7 +62,7 @@ pub(super) const SIGNATURES: [Signature; 19] = [
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut environment = Env::stdlib().with_optional_support(false);
     let own = SIGNATURES.iter().filter_map(|signature| Some((signature.name, signature.parameters.len(), signature.own?)));
-    for (name, parameters, function) in own.chain(access::FUNCTIONS) {
+    for (name, parameters, function) in own.chain(access::FUNCTIONS).chain([(regex::MATCHES, 2, regex::matches as Function)]) {
         // Fails only for a name that is taken, and these are not: the tests call each.
         environment.add_overload(name, name, (0..parameters).map(|_| DYN_TYPE).collect(), function).ok();
     }
@@ -96,4 +96,8 @@ pub(super) fn check_length(function: &str, bytes: usize) -> Result<(), Execution
         return Err(failure::of_function(function, format!("makes a text of more than {} KiB", MAX_TEXT / 1024)));
     }
     Ok(())
+}
+
+pub(super) fn wants(function: &str, wanted: Kind, got: &dyn Val) -> ExecutionError {
+    failure::of_function(function, format!("needs {}, not {}", wanted.word(), Kind::of_cel(got.get_type()).word()))
 }

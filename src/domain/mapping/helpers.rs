@@ -13,12 +13,14 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{
     failure,
-    functions::{Returned, check_length, is_null, null, text},
+    functions::{Returned, check_length, is_null, null, text, wants},
     kind::Kind,
 };
 
 /// The most parts that `split` makes.
 const MAX_PARTS: usize = 1000;
+/// The longest text that `removeDiacritics` takes, in bytes: letter by letter it is the dearest of all (G3). A name fits.
+const MAX_MARKED: usize = 1024;
 
 pub(super) fn lower<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
     of_text("lower", &args, str::to_lowercase)
@@ -29,7 +31,13 @@ pub(super) fn upper<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
 }
 
 pub(super) fn remove_diacritics<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Returned<'b, 'v> {
-    of_text("removeDiacritics", &args, plain_letters)
+    match texts::<1>("removeDiacritics", &args)? {
+        Some([subject]) if subject.len() > MAX_MARKED => {
+            Err(failure::of_function("removeDiacritics", format!("takes a text of at most {MAX_MARKED} bytes")))
+        }
+        Some([subject]) => text("removeDiacritics", plain_letters(subject)),
+        None => Ok(null()),
+    }
 }
 
 /// What stands before the first occurrence; the whole text if there is none, so that `de` stays `de` as `de-DE` becomes `de`.
@@ -105,10 +113,6 @@ fn texts<'a, const N: usize>(function: &str, args: &'a [CowVal<'_, '_>]) -> Resu
     Ok(Some(found))
 }
 
-fn wants(function: &str, wanted: Kind, got: &dyn Val) -> ExecutionError {
-    failure::of_function(function, format!("needs {}, not {}", wanted.word(), Kind::of_cel(got.get_type()).word()))
-}
-
 fn of_text<'b, 'v>(function: &str, args: &[CowVal<'b, 'v>], make: impl Fn(&str) -> String) -> Returned<'b, 'v> {
     match texts::<1>(function, args)? {
         Some([subject]) => text(function, make(subject)),
@@ -118,6 +122,9 @@ fn of_text<'b, 'v>(function: &str, args: &[CowVal<'b, 'v>], make: impl Fn(&str) 
 
 /// Letters without their marks. Only the marks of the Latin, Greek and Cyrillic scripts go: in others they are vowels.
 fn plain_letters(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_owned();
+    }
     let mut plain = String::with_capacity(text.len());
     for letter in text.nfd().filter(|letter| !('\u{300}'..='\u{36f}').contains(letter)) {
         match undecomposed(letter) {

@@ -6,14 +6,14 @@ use cel::common::{
     types::CelString,
 };
 
-use super::{access, parse::Fault};
+use super::{access, parse::Fault, regex};
 
 /// How many steps a loop may take in all: its elements times the nodes that are evaluated for each (G3).
 const MAX_STEPS: usize = 10_000;
 /// How deep a tree may be. Evaluating it recurses, and takes about 30 KiB of a stack of 2 MiB a level where it is not
 /// optimised.
 const MAX_LEVELS: usize = 32;
-/// What compiling a regular expression costs, in nodes.
+/// What a regular expression costs, in nodes.
 const REGEX_WEIGHT: usize = 500;
 /// The most elements of a list that `in` searches inside a loop, and what that costs in nodes.
 const SEARCHED: usize = 64;
@@ -50,6 +50,9 @@ fn rewrite(node: &mut IdedExpr, in_loop: bool) {
             Ok([searched, list]) => call(operators::IN, vec![searched, bounded(list, SEARCHED)]),
             Err(args) => call(operators::IN, args),
         },
+        Expr::Call(CallExpr { func_name, target, args }) if func_name == "matches" => {
+            call(regex::MATCHES, target.into_iter().map(|text| *text).chain(args).collect())
+        }
         Expr::Call(CallExpr { func_name, target: None, args }) if func_name == "default" => match <[_; 2]>::try_from(args) {
             Ok([value, fallback]) => choice(value, fallback),
             Err(args) => call("default", args),

@@ -15,7 +15,7 @@ use crate::domain::{
 /// be told which account the action was about.
 pub fn link_after(person: PersonId, action: &ProvisionAction, before: Option<&Link>, resource: Option<Value>) -> Option<Link> {
     match &action.kind {
-        ProvisionKind::Need { .. } | ProvisionKind::Blocked { .. } => before.cloned(),
+        ProvisionKind::Blocked { .. } => before.cloned(),
         ProvisionKind::Create { .. } => {
             let app_id = AppId::new(resource.as_ref()?.get("id")?.as_str()?);
             Some(live(person, app_id, LinkOrigin::Created, shown(resource.as_ref(), true), action, resource))
@@ -87,7 +87,7 @@ pub fn still_stands(person: PersonId, action: &ProvisionAction, link: Option<&Li
         ProvisionKind::Update { .. } | ProvisionKind::Deactivate { .. } => theirs(LinkState::Live),
         ProvisionKind::Reactivate { .. } => theirs(LinkState::EndedByRemoval),
         ProvisionKind::Adopt { .. } => link.is_none_or(|link| link.person == person || link.state != LinkState::Live),
-        ProvisionKind::Need { .. } | ProvisionKind::Create { .. } | ProvisionKind::Blocked { .. } => true,
+        ProvisionKind::Create { .. } | ProvisionKind::Blocked { .. } => true,
     }
 }
 

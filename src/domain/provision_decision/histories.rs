@@ -94,7 +94,7 @@ impl World {
 
     fn carry_out(&mut self, action: &ProvisionAction) -> Option<Value> {
         match &action.kind {
-            ProvisionKind::Need { .. } | ProvisionKind::Blocked { .. } => None,
+            ProvisionKind::Blocked { .. } => None,
             ProvisionKind::Create { resource } => {
                 let app_id = AppId::new(self.app.len().to_string());
                 let mut resource = resource.clone();

@@ -152,7 +152,7 @@ fn provide(row: &ProvisionRow, values: &Map<String, Value>, policy: Policy<'_>, 
         // TA-12
         _ if row.person.state == PersonState::Suspended => Decision::Nothing { confirm: None, counted: false },
         Some(link) if link.state == LinkState::EndedByRemoval => reactivate(row, link, values, inputs, policy, now),
-        _ => need(row, values, inputs, policy, now),
+        _ => create(row, values, inputs, policy, now),
     }
 }
 
@@ -207,7 +207,7 @@ fn reactivate(
 }
 
 /// TA-2, TA-5: looked up also when nothing may be created.
-fn need(row: &ProvisionRow, values: &Map<String, Value>, inputs: ShortHash, policy: Policy<'_>, now: Timestamp) -> Decision {
+fn create(row: &ProvisionRow, values: &Map<String, Value>, inputs: ShortHash, policy: Policy<'_>, now: Timestamp) -> Decision {
     if let Some(waiting) = waiting(row, inputs, now) {
         return waiting;
     }
@@ -217,7 +217,7 @@ fn need(row: &ProvisionRow, values: &Map<String, Value>, inputs: ShortHash, poli
     let (kind, written) = match policy.values.wanted(&row.person, values, None) {
         Ok(wanted) => {
             let (resource, written) = wanted.resource(row.person.id);
-            (ProvisionKind::Need { user_name: wanted.user_name, resource }, written)
+            (ProvisionKind::Create { resource }, written)
         }
         Err(reason) => (ProvisionKind::Blocked { reason }, Map::new()),
     };
@@ -261,16 +261,13 @@ fn waiting(row: &ProvisionRow, inputs: ShortHash, now: Timestamp) -> Option<Deci
     Some(Decision::Waiting { next_attempt: failure.next_attempt })
 }
 
-/// The person's account name in the app, as `usernameFormat` gives it: what must be unique in a pass (TA-14). `None` if the
-/// person needs no account or has one.
-pub fn account_name(action: &ProvisionAction) -> Option<&str> {
-    match &action.kind {
-        super::provision_plan::ProvisionKind::Need { user_name, .. } => Some(user_name),
-        _ => None,
-    }
+/// Is a creation carried out as it was planned, now that the app was looked into (SC-4)? `hits` and `name_twice` as for
+/// [`resolve`], which says what is done instead; `None`: nobody can say whether the app has the account.
+pub fn creation_stands(hits: Option<&[Record]>, name_twice: bool, rules: &ProvisionRules) -> bool {
+    rules.create_users && !name_twice && hits.is_some_and(<[_]>::is_empty)
 }
 
-/// Turns a `Need` into what is to be done, now that the app was looked into (SC-4). `hits` are the accounts whose
+/// Turns a creation into what is to be done, now that the app was looked into (SC-4). `hits` are the accounts whose
 /// `externalId` is the person's id or whose `userName` is the account name; `links` are the links of those accounts;
 /// `name_twice`: another person of this pass needs the same account name.
 ///
@@ -278,13 +275,13 @@ pub fn account_name(action: &ProvisionAction) -> Option<&str> {
 /// cannot be told from the account (TA-9). Found by `externalId` it is linked and stays inactive.
 pub fn resolve(
     person: &Person,
-    need: &ProvisionAction,
+    creation: &ProvisionAction,
     hits: &[Record],
     links: &[Link],
     name_twice: bool,
     rules: &ProvisionRules,
 ) -> ProvisionAction {
-    resolve::resolve(person, need, hits, links, name_twice, Policy::of(rules))
+    resolve::resolve(person, creation, hits, links, name_twice, Policy::of(rules))
 }
 
 #[cfg(test)]
@@ -326,7 +323,6 @@ mod tests {
             Decision::Undecided => "undecided",
             Decision::Waiting { .. } => "waiting",
             Decision::Act(action) => match action.kind {
-                ProvisionKind::Need { .. } => "need",
                 ProvisionKind::Create { .. } => "create",
                 ProvisionKind::Adopt { .. } => "adopt",
                 ProvisionKind::Update { .. } => "update",
@@ -345,11 +341,11 @@ mod tests {
         let ended = |state| with_link(state, |link| link.state = LinkState::EndedByRemoval);
         let absent = |state| with_link(state, |link| link.state = LinkState::EndedByAbsence);
         for (why, decision, expected) in [
-            ("active, assigned, none", yes.decide(&row(Active)), "need"),
+            ("active, assigned, none", yes.decide(&row(Active)), "create"),
             ("active, assigned, live, equal", yes.decide(&provisioned(Active)), "nothing"),
             ("active, assigned, live, changed", yes.decide(&titled(provisioned(Active), "boss")), "update"),
             ("active, assigned, removed", yes.decide(&ended(Active)), "reactivate"),
-            ("active, assigned, absent", yes.decide(&absent(Active)), "need"),
+            ("active, assigned, absent", yes.decide(&absent(Active)), "create"),
             ("active, not assigned, live", no.decide(&provisioned(Active)), "deactivate"),
             ("suspended, not assigned, live", no.decide(&provisioned(Suspended)), "deactivate"),
             ("active, not assigned, none", no.decide(&row(Active)), "nothing"),
@@ -374,7 +370,7 @@ mod tests {
         for row in [provisioned(Active), titled(provisioned(Active), "boss"), provisioned(Deactivated)] {
             assert_eq!(kind_of(off.decide(&row)), "nothing");
         }
-        assert_eq!(kind_of(off.decide(&row(Active))), "need", "only looked up (TA-5)");
+        assert_eq!(kind_of(off.decide(&row(Active))), "create", "only looked up (TA-5)");
         let unassigned = Fake { assigned: Assigned::No, ..off.clone() };
         assert_eq!(unassigned.decide(&provisioned(Active)), UNCHANGED);
         assert_eq!(off.decide(&with_link(Active, |link| link.state = LinkState::EndedByRemoval)), IDLE);
@@ -449,7 +445,7 @@ mod tests {
         let undecided = Fake { assigned: Assigned::Undecided, ..Fake::all_on() };
         let partly = Fake { assigned: Assigned::Partly(Map::new()), ..Fake::all_on() };
         assert_eq!(partly.decide(&provisioned(Active)), Decision::Undecided, "its values stay");
-        assert_eq!(kind_of(partly.decide(&row(Active))), "need", "that there is an account is certain");
+        assert_eq!(kind_of(partly.decide(&row(Active))), "create", "that there is an account is certain");
         for row in [row(Active), provisioned(Active), provisioned(Suspended), titled(provisioned(Active), "boss")] {
             assert_eq!(undecided.decide(&row), Decision::Undecided);
         }
@@ -494,10 +490,9 @@ mod tests {
     }
 
     #[test]
-    fn a_need_holds_the_complete_resource() {
+    fn a_creation_holds_the_complete_resource() {
         let action = Fake::all_on().act(&row(Active));
-        let ProvisionKind::Need { user_name, resource } = &action.kind else { panic!("{action:?}") };
-        assert_eq!(user_name, "ada");
+        let ProvisionKind::Create { resource } = &action.kind else { panic!("{action:?}") };
         let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
         assert_eq!(
             *resource,
@@ -506,7 +501,7 @@ mod tests {
                    enterprise: {"department": "Sales"}})
         );
         assert_eq!(action.written, written());
-        assert_eq!(account_name(&action), Some("ada"));
+        assert_eq!(action.new_account_name(), Some("ada"));
     }
 
     #[test]
@@ -534,10 +529,7 @@ mod tests {
     fn links_follow_their_actions() {
         let person = testing::id("ada");
         let on = Fake::all_on();
-        let need = on.act(&row(Active));
-        assert_eq!(link_after(person, &need, None, None), None);
-        let ProvisionKind::Need { resource, .. } = need.kind.clone() else { panic!("no need") };
-        let create = ProvisionAction { kind: ProvisionKind::Create { resource }, ..need };
+        let create = on.act(&row(Active));
         assert_eq!(link_after(person, &create, None, None), None, "nobody knows which account it is");
         let created = link_after(person, &create, None, Some(json!({"id": "1", "userName": "ada"}))).unwrap();
         let resource = created.resource.clone();

@@ -1,4 +1,4 @@
-//! From "needs an account" to what is done about it, once the app was looked into (SC-4, TA-2 to TA-5, TA-14).
+//! From a planned creation to what is done, once the app was looked into (SC-4, TA-2 to TA-5, TA-14).
 
 use serde_json::{Map, Value};
 
@@ -20,22 +20,22 @@ use crate::domain::{
 /// See [`super::resolve`].
 pub(super) fn resolve(
     person: &Person,
-    need: &ProvisionAction,
+    creation: &ProvisionAction,
     hits: &[Record],
     links: &[Link],
     name_twice: bool,
     policy: Policy<'_>,
 ) -> ProvisionAction {
-    let ProvisionKind::Need { user_name, resource } = &need.kind else { return need.clone() };
+    let Some(user_name) = creation.new_account_name() else { return creation.clone() };
     // TA-14: also if one of the two is found by its id, since which of them keeps the name is nobody's to guess.
     if name_twice {
-        return blocked(need, BlockReason::UserNameNotUnique);
+        return blocked(creation, BlockReason::UserNameNotUnique);
     }
     match find(person.id, user_name, hits) {
-        Err(reason) => blocked(need, reason),
-        Ok(Some(found)) => adopt(person, need, found, links, policy),
-        Ok(None) if !policy.switches.create_users => blocked(need, BlockReason::CreateUsersOff),
-        Ok(None) => ProvisionAction { kind: ProvisionKind::Create { resource: resource.clone() }, ..need.clone() },
+        Err(reason) => blocked(creation, reason),
+        Ok(Some(found)) => adopt(person, creation, found, links, policy),
+        Ok(None) if !policy.switches.create_users => blocked(creation, BlockReason::CreateUsersOff),
+        Ok(None) => creation.clone(),
     }
 }
 
@@ -69,24 +69,24 @@ fn only<'a>(mut hits: impl Iterator<Item = &'a Record>) -> Result<Option<&'a Rec
     }
 }
 
-fn adopt(person: &Person, need: &ProvisionAction, found: Found<'_>, links: &[Link], policy: Policy<'_>) -> ProvisionAction {
+fn adopt(person: &Person, creation: &ProvisionAction, found: Found<'_>, links: &[Link], policy: Policy<'_>) -> ProvisionAction {
     let account = found.account;
     if belongs_to_another(person.id, found, links) {
-        return blocked(need, BlockReason::LinkedToAnother);
+        return blocked(creation, BlockReason::LinkedToAnother);
     }
     let removed = links.iter().any(|link| {
         let theirs = link.app_id == account.id && link.person == person.id && holds(link, account);
         theirs && link.state.proved() == LinkState::EndedByRemoval
     });
     if !account.active() && !found.ours && !removed {
-        return blocked(need, BlockReason::FoundInactive);
+        return blocked(creation, BlockReason::FoundInactive);
     }
     let activate = !account.active() && removed && policy.switches.deactivate_users;
     match differences(person, account, policy) {
-        Err(reason) => blocked(need, reason),
+        Err(reason) => blocked(creation, reason),
         Ok(Changes { changes, written }) => {
             let kind = ProvisionKind::Adopt { app_id: account.id.clone(), changes, ours: found.ours, activate };
-            ProvisionAction { kind, inputs: need.inputs, written }
+            ProvisionAction { kind, inputs: creation.inputs, written }
         }
     }
 }
@@ -122,8 +122,8 @@ fn differences(person: &Person, account: &Record, policy: Policy<'_>) -> Result<
     Ok(changes)
 }
 
-fn blocked(need: &ProvisionAction, reason: BlockReason) -> ProvisionAction {
-    ProvisionAction { kind: ProvisionKind::Blocked { reason }, inputs: need.inputs, written: Map::new() }
+fn blocked(creation: &ProvisionAction, reason: BlockReason) -> ProvisionAction {
+    ProvisionAction { kind: ProvisionKind::Blocked { reason }, inputs: creation.inputs, written: Map::new() }
 }
 
 #[cfg(test)]
@@ -135,9 +135,9 @@ mod tests {
     use crate::domain::{id::AppId, person::PersonState};
 
     fn resolved(policy: &Fake, hits: &[Record], links: &[Link], name_twice: bool) -> ProvisionAction {
-        let need = Fake::all_on().act(&row(PersonState::Active));
-        let resolved = resolve(&person(PersonState::Active), &need, hits, links, name_twice, policy.policy());
-        assert_eq!(resolved.inputs, need.inputs);
+        let creation = Fake::all_on().act(&row(PersonState::Active));
+        let resolved = resolve(&person(PersonState::Active), &creation, hits, links, name_twice, policy.policy());
+        assert_eq!(resolved.inputs, creation.inputs);
         resolved
     }
 
@@ -244,10 +244,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_need_is_resolved() {
+    fn only_a_creation_is_resolved() {
         let on = Fake::all_on();
-        let need = on.act(&row(PersonState::Active));
-        let blocked = ProvisionAction { kind: ProvisionKind::Blocked { reason: BlockReason::Mapping }, ..need };
+        let creation = on.act(&row(PersonState::Active));
+        let blocked = ProvisionAction { kind: ProvisionKind::Blocked { reason: BlockReason::Mapping }, ..creation };
         assert_eq!(resolve(&person(PersonState::Active), &blocked, &[], &[], true, on.policy()), blocked);
     }
 }

@@ -3,15 +3,17 @@
 use std::{
     collections::HashSet,
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
-use futures::StreamExt as _;
 use jiff::SignedDuration;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+};
+use tracing::Instrument as _;
 
 use super::{Early, Progress, ProvisionJob, decide, effect::Effect};
 use crate::{
@@ -68,11 +70,20 @@ impl Halt {
 }
 
 /// What the actions of a pass have in common.
-struct Around<'a> {
-    claim: &'a Claim,
+struct Pass {
+    job: ProvisionJob,
+    claim: Claim,
     digest: Option<Digest>,
-    log: &'a IntentLog,
-    halt: &'a Halt,
+    log: IntentLog,
+    halt: Halt,
+}
+
+/// An action whose intent is on the disk.
+struct Opened {
+    id: IntentId,
+    intent: Intent,
+    /// Which attempt it is, counted from 1.
+    attempt: u32,
 }
 
 /// What became of one person.
@@ -90,122 +101,130 @@ impl ProvisionJob {
         if report.plan.changes() > report.held.iter().map(|held| held.count).sum() {
             self.store.note_changes(claim).await?;
         }
-        let log = IntentLog::start(self.store.clone(), claim.clone(), self.clock.clone());
-        let halt = Halt::default();
+        let (log, recording) = IntentLog::start(self.store.clone(), claim.clone(), self.clock.clone());
+        let pass = Arc::new(Pass { job: self.clone(), claim: claim.clone(), digest: report.digest, log, halt: Halt::default() });
         let held: HashSet<ActionClass> = report.held.iter().map(|held| held.class).collect();
         let mut result = Ok(());
         for class in [ActionClass::Creates, ActionClass::Updates, ActionClass::Removals] {
             if held.contains(&class) {
                 continue;
             }
-            let around = Around { claim, digest: report.digest, log: &log, halt: &halt };
-            result = self.apply_class(&around, class, report, progress).await;
+            result = pass.apply_class(class, report, progress).await;
             if result.is_err() {
                 break;
             }
         }
         // Whatever happened, what was sent is recorded first.
-        let recorded = log.finish().await;
+        let halted = pass.halt.error.get().cloned();
+        drop(pass);
+        let recorded = recording.finish().await;
         // First why nothing more could be recorded: whatever else failed then, failed because of it.
         recorded?;
         result?;
-        match (halt.error.into_inner(), self.stop.cause()) {
+        match (halted, self.stop.cause()) {
             (Some(error), _) => Err(Early::App(error)),
             (None, Some(by)) => Err(Early::Stopped(by)),
             (None, None) => Ok(()),
         }
     }
+}
 
-    async fn apply_class(
-        &self,
-        around: &Around<'_>,
-        class: ActionClass,
-        report: &mut ProvisionReport,
-        progress: &mut Progress,
-    ) -> Result<(), Early> {
-        let mut after: Option<PersonId> = None;
+impl Pass {
+    async fn apply_class(self: &Arc<Self>, class: ActionClass, report: &mut ProvisionReport, progress: &mut Progress) -> Result<(), Early> {
+        let read = async |after| self.job.store.provision_actions(&self.claim, Some(class), after, decide::BATCH).await;
+        let mut next = read(None).await?;
         loop {
-            let page = self.store.provision_actions(around.claim, Some(class), after, decide::BATCH).await?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            after = Some(*last);
-            let page: Vec<Intent> = page.into_iter().map(|(person, action)| Intent { person, action }).collect();
-            let outcomes = self.apply_page(around, &page, progress).await?;
-            for outcome in outcomes {
+            let Some((last, _)) = next.last() else { return Ok(()) };
+            let after = Some(*last);
+            let (outcomes, following) = futures::join!(self.apply_page(next, progress), read(after));
+            for outcome in outcomes? {
                 match outcome {
                     Outcome::Applied(counts) => report.applied += counts,
                     Outcome::Failed(failure) => progress.failed_until(failure.next_attempt),
                     Outcome::Again => {
-                        let now = self.clock.now();
+                        let now = self.job.clock.now();
                         progress.next_attempt = Some(progress.next_attempt.map_or(now, |earlier| earlier.min(now)));
                     }
                     Outcome::Left => {}
                 }
             }
-            if self.is_over(around.halt) {
+            if self.is_over() {
                 return Ok(());
             }
+            next = following?;
         }
     }
 
     /// Opens the intents of the page ahead of the requests, so that one commit serves many of them.
-    async fn apply_page(&self, around: &Around<'_>, page: &[Intent], progress: &Progress) -> Result<Vec<Outcome>, StoreError> {
-        let at_once = self.connector.concurrency().max(1);
+    async fn apply_page(self: &Arc<Self>, page: Vec<(PersonId, ProvisionAction)>, progress: &Progress) -> Result<Vec<Outcome>, StoreError> {
+        let at_once = self.job.connector.concurrency().max(1);
         let (opened, waiting) = mpsc::channel(at_once * AHEAD);
-        let open = self.open_ahead(around, page, opened);
-        let apply = ReceiverStream::new(waiting)
-            .map(|(index, id): (usize, IntentId)| {
-                let intent = &page[index];
-                self.apply_one(around, id, intent, progress.attempt(intent.person, intent.action.inputs))
-            })
-            .buffer_unordered(at_once)
-            .collect::<Vec<_>>();
-        let (opened, outcomes) = futures::join!(open, apply);
-        let outcomes = outcomes.into_iter().collect::<Result<_, _>>()?;
+        let (opened, outcomes) = futures::join!(self.open_ahead(page, progress, opened), self.apply_opened(waiting, at_once));
+        let outcomes = outcomes?;
         opened?;
         Ok(outcomes)
     }
 
-    async fn open_ahead(&self, around: &Around<'_>, page: &[Intent], opened: mpsc::Sender<(usize, IntentId)>) -> Result<(), StoreError> {
-        let mut index = 0;
-        for planned in page.chunks(opened.max_capacity()) {
-            if self.is_over(around.halt) {
-                return Ok(());
-            }
-            for id in around.log.open(planned).await? {
+    async fn open_ahead(
+        &self,
+        page: Vec<(PersonId, ProvisionAction)>,
+        progress: &Progress,
+        opened: mpsc::Sender<Opened>,
+    ) -> Result<(), StoreError> {
+        let mut planned = page.into_iter().map(|(person, action)| Intent { person, action }).peekable();
+        while planned.peek().is_some() && !self.is_over() {
+            let group: Vec<Intent> = planned.by_ref().take(opened.max_capacity()).collect();
+            for (id, intent) in self.log.open(&group).await?.into_iter().zip(group) {
+                let attempt = progress.attempt(intent.person, intent.action.inputs);
                 // Nobody takes it any more only if the pass is given up, and then the next one settles it.
-                let _given_up = opened.send((index, id)).await;
-                index += 1;
+                let _given_up = opened.send(Opened { id, intent, attempt }).await;
             }
         }
         Ok(())
     }
 
+    /// Each action is a task of its own, so that all cores work on them; they end with the pass.
+    async fn apply_opened(self: &Arc<Self>, mut waiting: mpsc::Receiver<Opened>, at_once: usize) -> Result<Vec<Outcome>, StoreError> {
+        let mut running = JoinSet::new();
+        let mut outcomes = Vec::new();
+        while let Some(opened) = waiting.recv().await {
+            running.spawn(Arc::clone(self).apply_one(opened).in_current_span());
+            if running.len() >= at_once {
+                outcomes.extend(running.join_next().await);
+            }
+        }
+        while let Some(ended) = running.join_next().await {
+            outcomes.push(ended);
+        }
+        outcomes.into_iter().map(|ended| ended.unwrap_or_else(not_ended)).collect()
+    }
+
     /// May no further write begin?
-    fn is_over(&self, halt: &Halt) -> bool {
-        halt.holds() || self.stop.cause().is_some()
+    fn is_over(&self) -> bool {
+        self.halt.holds() || self.job.stop.cause().is_some()
     }
 
     /// The link of the account that is about to be written to, as it is now: an import may have changed it since the plan.
-    async fn link_before(&self, claim: &Claim, action: &ProvisionAction) -> Result<Option<Link>, StoreError> {
+    async fn link_before(&self, action: &ProvisionAction) -> Result<Option<Link>, StoreError> {
         let Some(app_id) = action.kind.app_id() else { return Ok(None) };
-        Ok(self.store.links_of(&claim.integration, std::slice::from_ref(app_id)).await?.pop())
+        Ok(self.job.store.links_of(&self.claim.integration, std::slice::from_ref(app_id)).await?.pop())
     }
 
-    async fn apply_one(&self, around: &Around<'_>, id: IntentId, intent: &Intent, attempt: u32) -> Result<Outcome, StoreError> {
-        let (Around { claim, digest, log, halt }, Intent { person, action }) = (around, intent);
+    async fn apply_one(self: Arc<Self>, opened: Opened) -> Result<Outcome, StoreError> {
+        let (Self { job, claim, digest, log, halt }, Opened { id, intent: Intent { person, action }, attempt }) = (&*self, opened);
         // The wait since the commit may have been long: look again before anything leaves (A12).
-        if self.is_over(halt) {
+        if self.is_over() {
             log.close(id, IntentResult::Void).await?;
             return Ok(Outcome::Left);
         }
-        let before = self.link_before(claim, action).await?;
-        if !provision_decision::still_stands(*person, action, before.as_ref()) {
+        let before = self.link_before(&action).await?;
+        if !provision_decision::still_stands(person, &action, before.as_ref()) {
             log.close(id, IntentResult::Void).await?;
             return Ok(Outcome::Again);
         }
-        let effect = self.perform(claim, *person, action, before.as_ref()).await?;
-        let (result, outcome, done) = self.judge(effect, action, attempt, halt);
-        let done = done.as_ref().unwrap_or(action);
+        let effect = job.perform(claim, person, &action, before.as_ref()).await?;
+        let (result, outcome, instead) = job.judge(effect, &action, attempt, halt);
+        let done = instead.as_ref().unwrap_or(&action);
         tracing::info!(
             target: "audit",
             integration = %claim.integration,
@@ -221,7 +240,9 @@ impl ProvisionJob {
         log.close(id, result).await.inspect_err(|_| halt.no_journal.store(true, Ordering::Relaxed))?;
         Ok(outcome)
     }
+}
 
+impl ProvisionJob {
     /// What an effect means, and what was really done if that is something else than was planned.
     fn judge(
         &self,
@@ -274,6 +295,14 @@ impl ProvisionJob {
     fn fail(&self, action: &ProvisionAction, attempt: u32, wait: SignedDuration) -> (IntentResult, Outcome, Option<ProvisionAction>) {
         let failure = Failure { inputs: action.inputs, attempts: attempt, next_attempt: self.clock.now() + wait };
         (IntentResult::Failed(failure.clone()), Outcome::Failed(failure), None)
+    }
+}
+
+/// A task that has panicked lets its pass panic, too; one that was aborted was so because the process goes down.
+fn not_ended(error: JoinError) -> Result<Outcome, StoreError> {
+    match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_aborted) => Err(StoreError::Unavailable),
     }
 }
 

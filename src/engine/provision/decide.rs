@@ -7,15 +7,22 @@ use jiff::SignedDuration;
 use super::{Early, Progress, ProvisionJob, lookup::Lookups};
 use crate::{
     domain::{
+        account::Record,
         hash::ShortHash,
         id::PersonId,
         person::Person,
         provision_decision::{self, Decision},
         provision_plan::{BlockReason, Failure, ProvisionAction, ProvisionKind, ProvisionRow},
-        report::ActionClass,
     },
     store::{Claim, fold_key},
 };
+
+/// What a lookup has come to.
+struct Looked {
+    /// The accounts that may be the person's; `None` if nobody can say.
+    found: Option<Vec<Record>>,
+    name_twice: bool,
+}
 
 /// How many people are decided at once.
 pub(super) const BATCH: u32 = 1000;
@@ -47,13 +54,14 @@ impl ProvisionJob {
     /// Writes the plan of the pass.
     pub(super) async fn decide(&self, claim: &Claim, progress: &mut Progress) -> Result<(), Early> {
         let mut needs = Needs::default();
-        let mut after: Option<PersonId> = None;
-        loop {
-            let rows = self.store.provision_page(&claim.integration, after, BATCH).await?;
-            let Some(last) = rows.last() else { break };
-            after = Some(last.person.id);
-            needs.people += rows.len() as u64;
-            self.decide_page(claim, rows, &mut needs, progress).await?;
+        let read = async |after| self.store.provision_page(&claim.integration, after, BATCH).await;
+        let mut next = read(None).await?;
+        while let Some(last) = next.last() {
+            let after = Some(last.person.id);
+            needs.people += next.len() as u64;
+            let (following, decided) = futures::join!(read(after), self.decide_page(claim, next, &mut needs, progress));
+            decided?;
+            next = following?;
             if let Some(by) = self.stop.cause() {
                 return Err(Early::Stopped(by));
             }
@@ -95,7 +103,7 @@ impl ProvisionJob {
                 // AI-9: what names an account by its id is for the account that this host has under it, once that is known.
                 Decision::Act(action) if is_unproven(&row) && action.kind.app_id().is_some() => to_prove.push((row, action)),
                 Decision::Act(action) => {
-                    if let Some(name) = provision_decision::account_name(&action) {
+                    if let Some(name) = action.new_account_name() {
                         needs.add(name);
                     }
                     actions.push((row.person.id, action));
@@ -118,44 +126,53 @@ impl ProvisionJob {
         Ok(())
     }
 
-    /// Turns needs into creations, adoptions or blocks.
+    /// Looks for the accounts that are to be created, and plans anew whoever has one or must not get one.
     async fn resolve(&self, claim: &Claim, lookups: &Lookups, needs: &Needs, progress: &mut Progress) -> Result<(), Early> {
         let mut after: Option<PersonId> = None;
         loop {
             if let Some(by) = self.stop.cause() {
                 return Err(Early::Stopped(by));
             }
-            let page = self.store.provision_actions(claim, Some(ActionClass::Creates), after, BATCH).await?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
+            let wanted = self.store.new_account_names(claim, after, BATCH).await?;
+            let Some((last, _)) = wanted.last() else { return Ok(()) };
             after = Some(*last);
-            let wanted: Vec<(PersonId, &str, &ProvisionAction)> = page
-                .iter()
-                .filter_map(|(person, action)| provision_decision::account_name(action).map(|name| (*person, name, action)))
+            let found = self.accounts_of(claim, lookups, &wanted).await?;
+            let open: HashMap<PersonId, Looked> = wanted
+                .into_iter()
+                .zip(found)
+                .map(|((person, name), found)| (person, Looked { found, name_twice: needs.is_twice(&name) }))
+                .filter(|(_, looked)| !provision_decision::creation_stands(looked.found.as_deref(), looked.name_twice, &self.rules))
                 .collect();
-            let keys: Vec<(PersonId, &str)> = wanted.iter().map(|(person, name, _)| (*person, *name)).collect();
-            let hits = self.accounts_of(claim, lookups, &keys).await?;
-            let links = self.links_of_hits(claim, &hits).await?;
-            let ids: Vec<PersonId> = keys.iter().map(|(person, _)| *person).collect();
-            let people = self.store.people(&claim.integration.organisation, &ids).await?;
-            let people: HashMap<PersonId, Person> = people.into_iter().map(|person| (person.id, person)).collect();
-            let (mut resolved, mut failures) = (Vec::with_capacity(wanted.len()), Vec::new());
-            for ((person, name, need), found) in wanted.into_iter().zip(hits) {
-                let action = match (found, people.get(&person)) {
-                    (Some(records), Some(someone)) => {
-                        provision_decision::resolve(someone, need, &records, &links, needs.is_twice(name), &self.rules)
-                    }
-                    _ => block(need, BlockReason::NotProvable),
-                };
-                if let ProvisionKind::Blocked { reason } = action.kind {
-                    failures.push(self.blocked(person, action.inputs, reason, progress));
-                }
-                resolved.push((person, action));
-            }
-            self.store.plan_provision(claim, &resolved).await?;
-            if self.mode == super::Mode::Enforce {
-                self.store.record_failures(claim, &failures).await?;
+            if !open.is_empty() {
+                self.resolve_open(claim, &open, progress).await?;
             }
         }
+    }
+
+    async fn resolve_open(&self, claim: &Claim, open: &HashMap<PersonId, Looked>, progress: &mut Progress) -> Result<(), Early> {
+        let links = self.links_of_hits(claim, open.values().filter_map(|looked| looked.found.as_deref())).await?;
+        let ids: Vec<PersonId> = open.keys().copied().collect();
+        let people = self.store.people(&claim.integration.organisation, &ids).await?;
+        let people: HashMap<PersonId, Person> = people.into_iter().map(|person| (person.id, person)).collect();
+        let (mut resolved, mut failures) = (Vec::with_capacity(open.len()), Vec::new());
+        for (person, creation) in self.store.provision_actions_of(claim, &ids).await? {
+            let Some(looked) = open.get(&person) else { continue };
+            let action = match (&looked.found, people.get(&person)) {
+                (Some(records), Some(someone)) => {
+                    provision_decision::resolve(someone, &creation, records, &links, looked.name_twice, &self.rules)
+                }
+                _ => block(&creation, BlockReason::NotProvable),
+            };
+            if let ProvisionKind::Blocked { reason } = action.kind {
+                failures.push(self.blocked(person, action.inputs, reason, progress));
+            }
+            resolved.push((person, action));
+        }
+        self.store.plan_provision(claim, &resolved).await?;
+        if self.mode == super::Mode::Enforce {
+            self.store.record_failures(claim, &failures).await?;
+        }
+        Ok(())
     }
 
     /// Counts a person who is blocked, and says when the block is looked at again.

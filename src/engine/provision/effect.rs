@@ -52,7 +52,7 @@ impl ProvisionJob {
         before: Option<&Link>,
     ) -> Result<Effect, StoreError> {
         let outcome = match &action.kind {
-            ProvisionKind::Need { resource, .. } | ProvisionKind::Create { resource } => {
+            ProvisionKind::Create { resource } => {
                 return self.create(claim, person, action, resource, before).await;
             }
             ProvisionKind::Adopt { app_id, changes, activate, .. } => self.take_over(app_id, changes, *activate).await,
@@ -108,7 +108,7 @@ impl ProvisionJob {
             Err(error) => return Ok(Effect::Failed(error)),
         };
         // SC-6, RL-5: whether the account exists now is unknown; look before a second POST.
-        let user_name = resource.get("userName").and_then(Value::as_str).unwrap_or_default();
+        let user_name = action.new_account_name().unwrap_or_default();
         let hits = match self.find_by_filter(person, user_name).await {
             Ok(Some(hits)) => hits,
             // Filters are not trusted: the next pass lists the app before it creates anything.
@@ -118,11 +118,9 @@ impl ProvisionJob {
         };
         let app_ids: Vec<AppId> = hits.iter().map(|record| record.id.clone()).collect();
         let links = self.store.links_of(&claim.integration, &app_ids).await?;
-        let need =
-            ProvisionAction { kind: ProvisionKind::Need { user_name: user_name.to_owned(), resource: resource.clone() }, ..action.clone() };
         let people = self.store.people(&claim.integration.organisation, &[person]).await?;
         let Some(someone) = people.first() else { return Ok(Effect::Failed(error)) };
-        let found = provision_decision::resolve(someone, &need, &hits, &links, false, &self.rules);
+        let found = provision_decision::resolve(someone, action, &hits, &links, false, &self.rules);
         Ok(match &found.kind {
             ProvisionKind::Adopt { app_id, changes, activate, .. } => match self.take_over(app_id, changes, *activate).await {
                 Ok(record) => match done(person, &found, before, record) {
@@ -193,7 +191,7 @@ impl ProvisionJob {
             ProvisionKind::Update { changes, .. } => shows(changes),
             ProvisionKind::Reactivate { changes, .. } => record.active() && shows(changes),
             ProvisionKind::Deactivate { .. } => !record.active(),
-            ProvisionKind::Need { .. } | ProvisionKind::Create { .. } | ProvisionKind::Blocked { .. } => false,
+            ProvisionKind::Create { .. } | ProvisionKind::Blocked { .. } => false,
         };
         Ok(Some((done, record)))
     }

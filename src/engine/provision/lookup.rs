@@ -80,7 +80,7 @@ impl ProvisionJob {
         &self,
         claim: &Claim,
         lookups: &Lookups,
-        keys: &[(PersonId, &str)],
+        keys: &[(PersonId, String)],
     ) -> Result<Vec<Option<Vec<Record>>>, Early> {
         match lookups {
             Lookups::Listing => {
@@ -129,8 +129,12 @@ impl ProvisionJob {
         Ok(Some(records))
     }
 
-    pub(super) async fn links_of_hits(&self, claim: &Claim, hits: &[Option<Vec<Record>>]) -> Result<Vec<Link>, Early> {
-        let app_ids: Vec<_> = hits.iter().flatten().flatten().map(|record| record.id.clone()).collect();
+    pub(super) async fn links_of_hits<'a>(
+        &self,
+        claim: &Claim,
+        hits: impl Iterator<Item = &'a [Record]> + Send,
+    ) -> Result<Vec<Link>, Early> {
+        let app_ids: Vec<_> = hits.flatten().map(|record| record.id.clone()).collect();
         match app_ids.is_empty() {
             true => Ok(Vec::new()),
             false => Ok(self.store.links_of(&claim.integration, &app_ids).await?),

@@ -164,18 +164,19 @@ impl ProvisionJob {
         end
     }
 
-    /// The digest over all planned actions, by class, then by person id (RU-1).
+    /// The digest over all planned actions as they are stored, by class, then by person id (RU-1).
     async fn digest(&self, claim: &Claim) -> Result<Digest, Early> {
         let mut digest = DigestBuilder::new();
         for class in [ActionClass::Creates, ActionClass::Updates, ActionClass::Removals] {
             digest.part(class.as_str().as_bytes());
             let mut after = None;
             loop {
-                let page = self.store.provision_actions(claim, Some(class), after, decide::BATCH).await?;
+                let page = self.store.provision_texts(claim, class, after, decide::BATCH).await?;
                 let Some((last, _)) = page.last() else { break };
                 after = Some(*last);
                 for (person, action) in &page {
-                    action.feed(*person, &mut digest);
+                    digest.part(person.as_bytes());
+                    digest.part(action.as_bytes());
                 }
             }
         }

@@ -5,14 +5,7 @@ use std::collections::HashSet;
 use super::{Early, ProvisionJob, lookup::Lookups};
 use crate::{
     connector::AppError,
-    domain::{
-        account::Record,
-        id::PersonId,
-        link::Link,
-        proof::Remembered,
-        provision_decision,
-        provision_plan::{ProvisionAction, ProvisionKind},
-    },
+    domain::{account::Record, id::PersonId, link::Link, proof::Remembered, provision_decision, provision_plan::ProvisionAction},
     store::{Claim, IntentResult},
 };
 
@@ -25,7 +18,7 @@ impl ProvisionJob {
             return Ok(unsettled);
         }
         tracing::info!(integration = %claim.integration, intents = open.len(), "settling what an interrupted pass has left open");
-        let creations = open.iter().filter(|(_, intent)| creation(&intent.action).is_some()).count() as u64;
+        let creations = open.iter().filter(|(_, intent)| intent.action.new_account_name().is_some()).count() as u64;
         // So many lookups of so many people: a share of 100 %, so that only a handful goes by filters.
         let lookups = match creations {
             0 => Lookups::Filter,
@@ -35,7 +28,7 @@ impl ProvisionJob {
             if let Some(by) = self.stop.cause() {
                 return Err(Early::Stopped(by));
             }
-            let settled = match creation(&intent.action) {
+            let settled = match intent.action.new_account_name() {
                 Some(user_name) => self.settle_creation(claim, lookups, intent.person, &intent.action, user_name).await,
                 None => self.settle_change(claim, intent.person, &intent.action).await,
             };
@@ -63,7 +56,7 @@ impl ProvisionJob {
     ) -> Result<IntentResult, Early> {
         let found = match lookups {
             Lookups::Filter => self.find_by_filter(person, user_name).await?,
-            _ => self.accounts_of(claim, &lookups, &[(person, user_name)]).await?.into_iter().next().flatten(),
+            _ => self.accounts_of(claim, &lookups, &[(person, user_name.to_owned())]).await?.into_iter().next().flatten(),
         };
         let found = found.unwrap_or_default();
         let external_id = person.to_string();
@@ -101,13 +94,5 @@ impl ProvisionJob {
             Ok(Some((false, _)) | None) | Err(AppError::NotFound) => Ok(IntentResult::Void),
             Err(error) => Err(Early::App(error)),
         }
-    }
-}
-
-/// The username of an account that is about to be created.
-fn creation(action: &ProvisionAction) -> Option<&str> {
-    match &action.kind {
-        ProvisionKind::Create { resource } => resource.get("userName").and_then(serde_json::Value::as_str),
-        _ => None,
     }
 }

@@ -35,10 +35,16 @@ pub(crate) async fn a_plan_is_replaced_by_person_and_read_by_class(fixture: &imp
     let claim = pass(&store, &app).await;
     let mut ids: Vec<_> = (0..4).map(|number| person(&app, &number.to_string())).collect();
     ids.sort();
-    let need = action(ProvisionKind::Need { user_name: "ada".to_owned(), resource: json!({"a": 1}) });
+    let need = action(ProvisionKind::Create { resource: json!({"userName": "ada"}) });
     let update = action(ProvisionKind::Update { app_id: id("u"), changes: written() });
     let plan = [(ids[2], need.clone()), (ids[0], need), (ids[1], update.clone()), (ids[3], deactivate("d"))];
     store.plan_provision(&claim, &plan).await.unwrap();
+    let named = |person| (person, "ada".to_owned());
+    assert_eq!(store.new_account_names(&claim, None, 9).await.unwrap(), [named(ids[0]), named(ids[2])]);
+    assert_eq!(store.new_account_names(&claim, Some(ids[0]), 9).await.unwrap(), [named(ids[2])]);
+    assert_eq!(store.new_account_names(&claim, None, 1).await.unwrap(), [named(ids[0])]);
+    let of = store.provision_actions_of(&claim, &[ids[3], person(&app, "nobody")]).await.unwrap();
+    assert_eq!(of, [(ids[3], deactivate("d"))]);
     let blocked = action(ProvisionKind::Blocked { reason: BlockReason::SeveralAccounts });
     store.plan_provision(&claim, &[(ids[0], creation()), (ids[2], blocked.clone())]).await.unwrap();
     let read = async |class, after| store.provision_actions(&claim, class, after, 9).await.unwrap();
@@ -47,6 +53,9 @@ pub(crate) async fn a_plan_is_replaced_by_person_and_read_by_class(fixture: &imp
     assert_eq!(read(Some(ActionClass::Updates), None).await, [(ids[1], update)]);
     assert_eq!(read(Some(ActionClass::Removals), None).await, [(ids[3], deactivate("d"))]);
     assert_eq!(read(None, None).await, [(ids[2], blocked)]);
+    let texts = store.provision_texts(&claim, ActionClass::Creates, None, 9).await.unwrap();
+    assert_eq!(texts, [(ids[0], serde_json::to_string(&creation()).unwrap())]);
+    assert!(store.provision_texts(&claim, ActionClass::Creates, Some(ids[0]), 9).await.unwrap().is_empty());
     let counts = store.provision_counts(&claim).await.unwrap();
     assert_eq!(counts, ProvisionCounts { create: 1, update: 1, deactivate: 1, ..Default::default() });
     let next = pass(&store, &app).await;

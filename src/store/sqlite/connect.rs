@@ -19,6 +19,8 @@ const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a call waits for a connection that others use.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Rows that wait to be taken from a connection: a whole page, so that its thread need not be woken for the rest of it.
+const ROW_BUFFER: usize = 2_000;
 
 /// The connections of a store.
 pub(super) struct Connections {
@@ -39,6 +41,7 @@ pub(super) async fn open(path: &Path) -> Result<Connections> {
         .busy_timeout(BUSY_TIMEOUT)
         // References hold by construction, and an import is a fifth slower when each is checked again.
         .foreign_keys(false)
+        .row_buffer_size(ROW_BUFFER)
         // A container may have no writable directory for temporary files; what is sorted are keys only.
         .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", "20000");

@@ -275,6 +275,24 @@ impl Store for SqliteStore {
         self.read_provision_plan(claim, class, after, limit).await
     }
 
+    async fn provision_actions_of(&self, claim: &Claim, people: &[PersonId]) -> Result<Vec<(PersonId, ProvisionAction)>> {
+        self.read_provision_plan_of(claim, people).await
+    }
+
+    async fn new_account_names(&self, claim: &Claim, after: Option<PersonId>, limit: u32) -> Result<Vec<(PersonId, String)>> {
+        self.read_new_account_names(claim, after, limit).await
+    }
+
+    async fn provision_texts(
+        &self,
+        claim: &Claim,
+        class: ActionClass,
+        after: Option<PersonId>,
+        limit: u32,
+    ) -> Result<Vec<(PersonId, String)>> {
+        self.read_provision_texts(claim, class, after, limit).await
+    }
+
     async fn observe(&self, claim: &Claim, records: &[Record]) -> Result<()> {
         self.append_observed(claim, records).await
     }

@@ -18,6 +18,9 @@ use crate::{
     store::{Claim, Direction, Result},
 };
 
+const PAGE: &str = "SELECT person, action FROM provision_action WHERE run = ?1 AND class = ?2 AND person > ?3
+    ORDER BY person LIMIT ?4";
+
 impl SqliteStore {
     pub(super) async fn put_provision_plan(&self, claim: &Claim, actions: &[(PersonId, ProvisionAction)]) -> Result<()> {
         const INTO: &str = "INSERT INTO provision_action (run, person, class, counts, removes, action) ";
@@ -44,17 +47,56 @@ impl SqliteStore {
         after: Option<PersonId>,
         limit: u32,
     ) -> Result<Vec<(PersonId, ProvisionAction)>> {
-        const PAGE: &str = "SELECT person, action FROM provision_action WHERE run = ?1 AND class = ?2 AND person > ?3
-            ORDER BY person LIMIT ?4";
-        let page: Vec<(Vec<u8>, String)> = sqlx::query_as(PAGE)
+        self.read_plan_page(PAGE, claim, class, after, limit).await?.iter().map(read_action).collect()
+    }
+
+    pub(super) async fn read_provision_texts(
+        &self,
+        claim: &Claim,
+        class: ActionClass,
+        after: Option<PersonId>,
+        limit: u32,
+    ) -> Result<Vec<(PersonId, String)>> {
+        self.read_plan_page(PAGE, claim, Some(class), after, limit).await
+    }
+
+    pub(super) async fn read_new_account_names(
+        &self,
+        claim: &Claim,
+        after: Option<PersonId>,
+        limit: u32,
+    ) -> Result<Vec<(PersonId, String)>> {
+        const NAMES: &str = "SELECT person, action ->> '$.kind.Create.resource.userName' AS name FROM provision_action
+            WHERE run = ?1 AND class = ?2 AND person > ?3 AND name IS NOT NULL ORDER BY person LIMIT ?4";
+        self.read_plan_page(NAMES, claim, Some(ActionClass::Creates), after, limit).await
+    }
+
+    pub(super) async fn read_provision_plan_of(&self, claim: &Claim, people: &[PersonId]) -> Result<Vec<(PersonId, ProvisionAction)>> {
+        const OF: &str = "SELECT a.person, a.action FROM json_each(?2) k
+            CROSS JOIN provision_action a ON a.run = ?1 AND a.person = unhex(k.value)";
+        let ids: Vec<String> = people.iter().map(|person| hex::encode(person.as_bytes())).collect();
+        let found: Vec<(Vec<u8>, String)> =
+            sqlx::query_as(OF).bind(claim.run.0).bind(rows::to_json(&ids, "people")?).fetch_all(&self.connections.readers).await?;
+        found.into_iter().map(|(person, text)| read_action(&(rows::person_id(&person)?, text))).collect()
+    }
+
+    /// A page of a statement over the run (`?1`), a class (`?2`) and the people after one (`?3`).
+    async fn read_plan_page(
+        &self,
+        statement: &'static str,
+        claim: &Claim,
+        class: Option<ActionClass>,
+        after: Option<PersonId>,
+        limit: u32,
+    ) -> Result<Vec<(PersonId, String)>> {
+        let page: Vec<(Vec<u8>, String)> = sqlx::query_as(statement)
             .bind(claim.run.0)
             .bind(class_word(class))
             .bind(rows::start_person(after.as_ref()))
             .bind(limit)
             .fetch_all(&self.connections.readers)
             .await?;
-        let read = |(person, text): &(Vec<u8>, String)| Ok((rows::person_id(person)?, rows::from_json(text, "provision_action.action")?));
-        page.iter().map(read).collect()
+        page.into_iter().map(|(person, text)| Ok((rows::person_id(&person)?, text))).collect()
     }
 
     pub(super) async fn count_provision_plan(&self, claim: &Claim) -> Result<ProvisionCounts> {
@@ -82,6 +124,10 @@ impl SqliteStore {
             .await?;
         Ok(figures.read())
     }
+}
+
+fn read_action((person, text): &(PersonId, String)) -> Result<(PersonId, ProvisionAction)> {
+    Ok((*person, rows::from_json(text, "provision_action.action")?))
 }
 
 fn class_word(class: Option<ActionClass>) -> &'static str {

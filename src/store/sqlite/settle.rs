@@ -53,6 +53,10 @@ macro_rules! replaced_links {
     };
 }
 
+const HAVE_OLD_LINKS: &str = concat!("SELECT EXISTS (", replaced_links!(), ")");
+
+const HAVE_FAILURES: &str = "SELECT EXISTS (SELECT 1 FROM failure WHERE integration = ?1)";
+
 /// The person's former account is remembered no longer. What else the account's row says stays as the import found it.
 const DROP_OLD_VALUES: &str = concat!("DELETE FROM account_values WHERE integration = ?2 AND app_id IN (", replaced_links!(), ")");
 
@@ -102,8 +106,9 @@ const PUT_FAILURES: &str = concat!(
 const DROP_INTENTS: &str = "DELETE FROM intent WHERE id IN (
     SELECT i.id FROM json_each(?1) k CROSS JOIN intent i ON i.id = k.value ->> 0 AND i.integration = ?2)";
 
-/// What is done about results with an effect, besides [`PUT_VALUES`].
-pub(super) const DONE: [&str; 5] = [DROP_OLD_VALUES, DROP_OLD_LINKS, PUT_LINKS, FORGET_FAILURES, NOTE_REMOVALS];
+/// What may be done about results with an effect, besides [`PUT_VALUES`].
+#[cfg(test)]
+pub(super) const DONE: [&str; 6] = [HAVE_OLD_LINKS, DROP_OLD_VALUES, DROP_OLD_LINKS, PUT_LINKS, FORGET_FAILURES, NOTE_REMOVALS];
 
 /// The last id that the journal has ever given.
 pub(super) async fn last_intent(connection: &mut SqliteConnection) -> Result<i64> {
@@ -271,27 +276,60 @@ impl<'a> Results<'a> {
     }
 
     async fn write(self, write: &mut Write) -> Result<()> {
-        run(write, self.scope, &DONE, &self.done).await?;
+        if !self.done.is_empty() {
+            self.write_done(write).await?;
+        }
+        if !self.failed.is_empty() {
+            Entered::new(self.scope, &self.failed)?.execute(write, PUT_FAILURES).await?;
+        }
+        Entered::new(self.scope, &self.settled)?.execute(write, DROP_INTENTS).await
+    }
+
+    /// Most creations end no link and forgive no failure: each of these statements would go through all results to find that out.
+    async fn write_done(&self, write: &mut Write) -> Result<()> {
+        let entered = Entered::new(self.scope, &self.done)?;
+        if entered.have_old_links(write).await? {
+            entered.execute(write, DROP_OLD_VALUES).await?;
+            entered.execute(write, DROP_OLD_LINKS).await?;
+        }
+        entered.execute(write, PUT_LINKS).await?;
+        if sqlx::query_scalar(HAVE_FAILURES).bind(self.scope.integration).fetch_one(&mut **write).await? {
+            entered.execute(write, FORGET_FAILURES).await?;
+        }
+        if self.values.iter().any(|row| row.link.state != LinkState::Live) {
+            entered.execute(write, NOTE_REMOVALS).await?;
+        }
         let [into, tail] = PUT_VALUES;
         bulk::insert(write, into, tail, &self.values, |mut values, row| {
             values.push_bind(row.intent).push_bind(self.scope.integration).push_bind(row.link.app_id.as_str());
             values.push_bind(row.link.written.as_str()).push_bind(row.link.resource.as_deref());
         })
-        .await?;
-        run(write, self.scope, &[PUT_FAILURES], &self.failed).await?;
-        run(write, self.scope, &[DROP_INTENTS], &self.settled).await
+        .await
     }
 }
 
-async fn run<T: Serialize>(write: &mut Write, scope: Scope, statements: &[&'static str], entries: &[T]) -> Result<()> {
-    if entries.is_empty() {
-        return Ok(());
+/// Results as the statements take them.
+struct Entered {
+    scope: Scope,
+    entries: String,
+}
+
+impl Entered {
+    fn new<T: Serialize>(scope: Scope, entries: &[T]) -> Result<Self> {
+        Ok(Self { scope, entries: rows::to_json(&entries, "journal entries")? })
     }
-    let entries = rows::to_json(&entries, "journal entries")?;
-    for statement in statements {
-        sqlx::query(*statement).bind(&entries).bind(scope.integration).bind(scope.organisation).execute(&mut **write).await?;
+
+    async fn have_old_links(&self, write: &mut Write) -> Result<bool> {
+        let Scope { integration, organisation, .. } = self.scope;
+        let asked = sqlx::query_scalar(HAVE_OLD_LINKS).bind(&self.entries).bind(integration).bind(organisation);
+        Ok(asked.fetch_one(&mut **write).await?)
     }
-    Ok(())
+
+    async fn execute(&self, write: &mut Write, statement: &'static str) -> Result<()> {
+        let Scope { integration, organisation, .. } = self.scope;
+        sqlx::query(statement).bind(&self.entries).bind(integration).bind(organisation).execute(&mut **write).await?;
+        Ok(())
+    }
 }
 
 fn done_entry<'a>(id: i64, claim: &Claim, link: &'a LinkTexts, now: Timestamp) -> DoneEntry<'a> {

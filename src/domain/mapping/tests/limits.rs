@@ -76,6 +76,7 @@ fn what_grows_with_the_data_is_bounded() {
         ("split(app.big, \"a\")", "more than 1000 parts", "many parts"),
         ("replace(app.big, \"a\", \"aaaaaaaa\")", "more than 8 KiB", "growth by replace"),
         ("app.big + app.big", "more than 8 KiB", "growth by +"),
+        ("removeDiacritics(app.big)", "at most 1024 bytes", "many letters"),
         ("join([app.big, app.big], \"\")", "more than 8 KiB", "growth by join"),
         ("lower(app.huge)", "larger than 256 KiB", "a huge attribute"),
         ("app.texts.map(t, t)[0] + \"\"", "", "elements that are there already"),
