@@ -14,6 +14,7 @@ mod directory;
 mod edits;
 mod failures;
 mod golden;
+mod held_events;
 mod identity;
 mod legal;
 mod lifecycle;
