@@ -53,7 +53,8 @@ pub enum Error {
     },
 }
 
-const KINDS: [&str; 7] = ["AppIntegration", "AttributeMapping", "ChangeApproval", "Directory", "ImportRun", "ImportSchedule", "ProvisioningPolicy"];
+const KINDS: [&str; 7] =
+    ["AppIntegration", "AttributeMapping", "ChangeApproval", "Directory", "ImportRun", "ImportSchedule", "ProvisioningPolicy"];
 
 /// An object from a file.
 #[derive(Clone, Debug, PartialEq)]

@@ -246,7 +246,9 @@ fn event(outcome: &Outcome, previous: &[Condition], new: &[Condition], word: imp
         ready.map(|ready| (ready.status.clone(), ready.reason.clone(), ready.message.clone()))
     };
     let (status, reason, message) = ready(new)?;
-    let changed = ready(previous).is_none_or(|(old_status, old_reason, _)| (old_status, old_reason) != (status.clone(), reason.clone()));
+    let changed = ready(previous).is_none_or(|(old_status, old_reason, old_message)| {
+        (old_status, old_reason) != (status.clone(), reason.clone()) || is_another_plan(outcome, &old_message, &message)
+    });
     if !changed || matches!(outcome, Outcome::Progressing { .. } | Outcome::Running { .. }) {
         return None;
     }
@@ -255,7 +257,25 @@ fn event(outcome: &Outcome, previous: &[Condition], new: &[Condition], word: imp
         (Some(status), Some(known)) => word(status, known),
         _ => reason,
     };
-    Some(Event { type_, reason, note: Some(texts::note(&message)), action: "Reconcile".into(), secondary: None })
+    Some(Event { type_, reason, note: Some(texts::note(&message)), action: action(outcome, &message), secondary: None })
+}
+
+/// The digits of the plan that is held. What a message names is what may be approved.
+fn held_plan<'a>(outcome: &Outcome, message: &'a str) -> Option<&'a str> {
+    let (_, rest) = message.split_once("sha256:").filter(|_| matches!(outcome, Outcome::Held { .. }))?;
+    rest.split(|c: char| !c.is_ascii_hexdigit()).next()
+}
+
+/// Whoever was told of one held plan has not been told of the next.
+fn is_another_plan(outcome: &Outcome, before: &str, now: &str) -> bool {
+    let plan = held_plan(outcome, now);
+    plan.is_some() && plan != held_plan(outcome, before)
+}
+
+/// Events of one action are counted as one: each held plan is an action of its own.
+fn action(outcome: &Outcome, message: &str) -> String {
+    const DIGITS: usize = 12;
+    held_plan(outcome, message).map_or("Reconcile".to_owned(), |plan| format!("Hold-{}", &plan[..plan.len().min(DIGITS)]))
 }
 
 async fn publish<K: Kind>(object: &K, event: &Event, cx: &Context) {
@@ -308,6 +328,24 @@ mod tests {
         }
         assert_eq!(refused("create an ImportRun").worth_telling().unwrap().0, Reason::KubernetesRequestFailed);
         assert_eq!(refused(status::STEP).worth_telling(), None);
+    }
+
+    #[test]
+    fn d3_every_held_plan_is_one_event() {
+        let held = Outcome::held(Reason::RunHeld, "m", false);
+        for (before, now, told) in [
+            ("21 of 60. The plan is sha256:aa11. Import again.", "21 of 60. The plan is sha256:bb22. Import again.", true),
+            ("21 of 60. The plan is sha256:aa11. Import again.", "22 of 60. The plan is sha256:aa11. Import again.", false),
+            ("the store is another one", "21 of 60. The plan is sha256:aa11.", true),
+            ("21 of 60. The plan is sha256:aa11.", "the store is another one", false),
+        ] {
+            assert_eq!(is_another_plan(&held, before, now), told, "{before} -> {now}");
+            assert!(!is_another_plan(&held, now, now));
+        }
+        assert_eq!(action(&held, "The plan is sha256:0123456789abcdef."), "Hold-0123456789ab");
+        assert_eq!(action(&held, "the store is another one"), "Reconcile");
+        let waiting = Outcome::Waiting { reason: Reason::RunHeld, message: String::new(), after: DEADLINE };
+        assert!(!is_another_plan(&waiting, "sha256:aa", "sha256:bb"), "only what is held");
     }
 
     #[test]

@@ -15,8 +15,8 @@ mod mutate;
 mod random;
 
 use super::{
-    app_integration, attribute_mapping, change_approval, directory, driver::Visit, import_run, import_schedule, kind::Kind, outcome::Outcome,
-    provisioning_policy, testing,
+    app_integration, attribute_mapping, change_approval, directory, driver::Visit, import_run, import_schedule, kind::Kind,
+    outcome::Outcome, provisioning_policy, testing,
 };
 
 /// Manifests that were judged, and those of them that were stalled.

@@ -73,12 +73,11 @@ async fn look(cx: &Context) -> Result<(), Error> {
     for (organisation, uid) in store.organisations().await?.into_iter().filter(|(name, _)| !inhabited.contains(name.as_str())) {
         let namespace = namespaces.get_opt(organisation.as_str()).await.map_err(Error::kube("read a namespace"))?;
         let now = cx.clock.now();
-        match namespace {
-            Some(namespace) => store.meet_namespace(&organisation, &namespace.uid().unwrap_or_default(), now).await?,
-            None => {
-                store.orphan(&organisation, uid.as_deref(), now).await?;
-                tracing::info!(target: "audit", namespace = %organisation, "the namespace is gone: its people are kept for 30 days");
-            }
+        if let Some(namespace) = namespace {
+            store.meet_namespace(&organisation, &namespace.uid().unwrap_or_default(), now).await?;
+        } else {
+            store.orphan(&organisation, uid.as_deref(), now).await?;
+            tracing::info!(target: "audit", namespace = %organisation, "the namespace is gone: its people are kept for 30 days");
         }
     }
     let dropped = store.purge_orphans(cx.clock.now().saturating_sub(KEPT).unwrap_or(jiff::Timestamp::MIN)).await?;

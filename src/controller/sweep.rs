@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use kube::{Resource as _, core::DeserializeGuard, runtime::reflector::Store};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::{sync::broadcast::error::RecvError, time::Instant};
 
 use super::{
     context::{Caches, Context},
@@ -17,9 +17,13 @@ use crate::{domain::id::IntegrationKey, store::StoreError, telemetry};
 /// After something has happened; more that happens meanwhile is swept with it.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// At most so often the store is cleared of the imports whose objects are gone.
+const PRUNE: Duration = Duration::from_mins(1);
+
 /// Sweeps whenever something has happened.
 pub(super) async fn run(cx: Arc<Context>) {
     let mut bus = cx.bus.listen();
+    let mut next_prune = Instant::now();
     while !matches!(bus.recv().await, Err(RecvError::Closed)) {
         tokio::time::sleep(PAUSE).await;
         bus = bus.resubscribe();
@@ -27,6 +31,12 @@ pub(super) async fn run(cx: Arc<Context>) {
         if let Err(error) = clear_sources(&cx).await {
             // The next sweep tries again, and the store is told of elsewhere (C8).
             tracing::debug!(error = telemetry::chain(&error), "sources that are none any more were not cleared");
+        }
+        if Instant::now() >= next_prune {
+            next_prune = Instant::now() + PRUNE;
+            if let Err(error) = prune_imports(&cx).await {
+                tracing::debug!(error = telemetry::chain(&error), "imports of runs that are gone were not forgotten");
+            }
         }
     }
 }
@@ -57,6 +67,22 @@ async fn clear_sources(cx: &Context) -> Result<(), StoreError> {
         store.clear_source(source).await?;
         tracing::info!(target: "audit", integration = %source, "not a profile source any more");
         cx.tell(Source::Directory, source);
+    }
+    Ok(())
+}
+
+/// An import is remembered as long as the run that asked for it: statuses are made from it.
+async fn prune_imports(cx: &Context) -> Result<(), StoreError> {
+    if !*cx.all_listed.borrow() {
+        return Ok(());
+    }
+    let store = cx.store()?;
+    // Before the caches, which hold every run that an import has been made for so far.
+    let mut gone = store.import_objects().await?;
+    let (runs, under_way) = (living(&cx.caches.runs).uids, cx.imports.running());
+    gone.retain(|uid| !runs.contains(uid) && !under_way.iter().any(|job| job.uid == *uid));
+    if !gone.is_empty() {
+        store.forget_imports(&gone).await?;
     }
     Ok(())
 }

@@ -48,12 +48,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{
-        id::PersonId,
-        mapping::Scope,
-        person::PersonState,
-        profile::Profile,
-    };
+    use crate::domain::{id::PersonId, mapping::Scope, person::PersonState, profile::Profile};
 
     fn person(user_name: &str) -> Person {
         let mut profile = Profile::default();

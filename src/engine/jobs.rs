@@ -98,6 +98,11 @@ where
         lock(&self.slots).get(key).is_some_and(|slot| slot.running)
     }
 
+    /// The jobs that are under way.
+    pub fn running(&self) -> Vec<K> {
+        lock(&self.slots).iter().filter(|(_, slot)| slot.running).map(|(key, _)| key.clone()).collect()
+    }
+
     /// The last result, whatever inputs it was for.
     pub fn last(&self, key: &K) -> Option<Arc<R>> {
         lock(&self.slots).get(key).and_then(|slot| slot.result.clone())

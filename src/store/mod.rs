@@ -248,6 +248,12 @@ pub trait Store: Send + Sync {
     /// The import that an `ImportRun` object stands for; `None` if it was never claimed.
     async fn import_run(&self, object: &str) -> Result<Option<StoredRun<ImportReport>>>;
 
+    /// The names of the objects that the imports which are remembered were made for.
+    async fn import_objects(&self) -> Result<Vec<String>>;
+
+    /// Forgets the imports of these objects, which are gone, and their plans. None of them may be under way.
+    async fn forget_imports(&self, objects: &[String]) -> Result<()>;
+
     /// The last provisioning pass of a policy that has a report, with the inputs it was made for.
     async fn last_pass(&self, integration: &IntegrationKey, object: &str) -> Result<Option<(ProvisionReport, ShortHash)>>;
 

@@ -15,6 +15,7 @@ mod directory;
 mod edits;
 mod failures;
 mod golden;
+mod held_events;
 mod identity;
 mod legal;
 mod lifecycle;

@@ -67,7 +67,8 @@ async fn so5_protected_people_keep_everything_even_when_the_directory_is_deleted
     let nobody = json!([{"name": "nobody", "where": "false"}]);
     let limits = json!({"provisioning": {"maxDeactivatedPercent": 100}});
     world.merge("ProvisioningPolicy", "chat", json!({"spec": {"toApp": {"assignments": nobody}, "safeguards": limits}})).await;
-    support::eventually("all others are deactivated", async || if active() == [BREAKGLASS] { Ok(()) } else { Err(active().join(" ")) }).await;
+    support::eventually("all others are deactivated", async || if active() == [BREAKGLASS] { Ok(()) } else { Err(active().join(" ")) })
+        .await;
     let status = world.get("ProvisioningPolicy", "chat").await["status"].clone();
     assert_eq!(status["plan"]["protected"], 1, "{status}");
 }

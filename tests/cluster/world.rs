@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use crate::{legal::Watched, operator::Operator, support};
 
 /// The kinds of the API.
-pub const KINDS: [&str; 7] = ["AppIntegration", "AttributeMapping", "ChangeApproval", "Directory", "ImportRun", "ImportSchedule", "ProvisioningPolicy"];
+pub const KINDS: [&str; 7] =
+    ["AppIntegration", "AttributeMapping", "ChangeApproval", "Directory", "ImportRun", "ImportSchedule", "ProvisioningPolicy"];
 
 /// A namespace whose conditions are watched for anything illegal.
 pub struct Space {

@@ -82,7 +82,9 @@ fn samples_are_one_organisation_whose_references_and_consents_hold() {
                 assert_eq!(object.metadata.name.as_deref(), Some("acme"));
                 continue;
             }
-            Manifest::ChangeApproval(_) | Manifest::Directory(_) | Manifest::ImportRun(_) | Manifest::Other { .. } => panic!("{manifest:?}"),
+            Manifest::ChangeApproval(_) | Manifest::Directory(_) | Manifest::ImportRun(_) | Manifest::Other { .. } => {
+                panic!("{manifest:?}")
+            }
         };
         assert_eq!(metadata.namespace.as_deref(), Some("acme"), "{metadata:?}");
     }

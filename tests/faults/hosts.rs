@@ -28,7 +28,7 @@ async fn move_source(world: &mut World, records: impl IntoIterator<Item = Value>
 
 async fn provision_elsewhere(world: &World) -> ProvisionReport {
     let mut job = world.provision_job();
-    job.host = ELSEWHERE.to_owned();
+    ELSEWHERE.clone_into(&mut job.host);
     job.retry_failed = true;
     job.run().await.unwrap()
 }
@@ -87,7 +87,7 @@ async fn ai9_only_an_account_that_shows_itself_is_written_to() {
         assert_eq!(method_of_first, "GET", "read before the first write");
     }
     let mut job = world.provision_job();
-    job.host = ELSEWHERE.to_owned();
+    ELSEWHERE.clone_into(&mut job.host);
     let waiting = job.run().await.unwrap();
     assert_eq!((waiting.failed, waiting.unproven, writes(&world.chat)), (3, 3, 2), "said as long as it is so");
 
@@ -179,7 +179,7 @@ async fn directory(world: &World) -> Vec<String> {
 
 async fn import_elsewhere(world: &World) -> joinery::domain::report::ImportReport {
     let mut job = world.import_job();
-    job.host = ELSEWHERE.to_owned();
+    ELSEWHERE.clone_into(&mut job.host);
     job.run().await.unwrap()
 }
 

@@ -30,6 +30,7 @@ mod provisioning;
 mod released;
 mod removals;
 mod replaced;
+mod rules;
 mod stops;
 mod throttled;
 mod unavailable;

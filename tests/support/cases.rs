@@ -94,7 +94,8 @@ pub fn values(schema: &JSONSchemaProps) -> Option<&JSONSchemaProps> {
 
 /// The base of a table with a patch merged over it (RFC 7396).
 pub fn merged(table: &Table, name: &str, patch: &Value) -> Value {
-    let mut object = json!({"apiVersion": "joinery.dev/v1alpha1", "kind": table.kind, "metadata": {"name": table.name.as_deref().unwrap_or(name)}});
+    let mut object =
+        json!({"apiVersion": "joinery.dev/v1alpha1", "kind": table.kind, "metadata": {"name": table.name.as_deref().unwrap_or(name)}});
     merge(&mut object, &table.base);
     merge(&mut object, patch);
     object

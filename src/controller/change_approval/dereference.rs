@@ -6,11 +6,15 @@ use crate::{
     api::{AppIntegration, ChangeApproval, ImportRun, ProvisioningPolicy, app_integration::Mode, change_approval::TargetKind},
     controller::{
         context::Context,
+        directory,
         driver::{self, Error},
         provisioning_policy::import_policy,
         replaced, rivals,
     },
-    domain::{approval::Answer, hash::Digest, id::IntegrationKey, import_decision::ImportRules, store_mark::Replacement},
+    domain::{
+        approval::Answer, directory::DirectorySettings, hash::Digest, id::IntegrationKey, import_decision::ImportRules,
+        store_mark::Replacement,
+    },
     store::Direction,
 };
 
@@ -72,10 +76,11 @@ pub(super) async fn run(approval: &ChangeApproval, cx: &Context) -> Result<Found
         Direction::ToDirectory => store.import_run(&target.uid).await?.and_then(|run| run.report).and_then(|report| report.digest),
         Direction::ToApp => None,
     };
+    let directory = directory::in_force(&target.key.organisation, store.as_ref(), cx).await?;
     Ok(Found {
         app: app(integration.as_ref()),
         planned,
-        rules: rules(&target.key, integration.as_ref(), cx),
+        rules: rules(&target.key, integration.as_ref(), &directory, cx),
         replaced: replaced::find(&namespace, name, store.as_ref(), cx).await?,
         target: Some(target),
     })
@@ -96,9 +101,9 @@ fn target(approval: &ChangeApproval, namespace: &str, cx: &Context) -> Option<Ta
     Some(Target { key: IntegrationKey::new(namespace, integration), direction, uid: uid? })
 }
 
-fn rules(key: &IntegrationKey, integration: Option<&AppIntegration>, cx: &Context) -> Option<ImportRules> {
+fn rules(key: &IntegrationKey, integration: Option<&AppIntegration>, directory: &DirectorySettings, cx: &Context) -> Option<ImportRules> {
     let policy: ProvisioningPolicy = rivals::oldest(&cx.caches.policies, key.organisation.as_str(), key.name.as_str())?;
-    let policy = import_policy(&policy.spec, key, integration?.spec.push_null_values).ok()??;
+    let policy = import_policy(&policy.spec, key, integration?.spec.push_null_values, directory).ok()??;
     Some(policy.rules)
 }
 

@@ -42,7 +42,9 @@ impl Kind for ChangeApproval {
     fn depends_on(source: Source) -> bool {
         match source {
             Source::AppIntegration | Source::ProvisioningPolicy | Source::ImportRun | Source::Job | Source::Store => true,
-            Source::AttributeMapping | Source::ImportSchedule | Source::ChangeApproval | Source::Directory | Source::DirectorySettings => false,
+            Source::AttributeMapping | Source::ImportSchedule | Source::ChangeApproval | Source::Directory | Source::DirectorySettings => {
+                false
+            }
         }
     }
 

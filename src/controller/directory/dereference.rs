@@ -4,7 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::{
     api::{AppIntegration, Directory},
-    controller::{context::Context, driver::{self, Error}, provisioning_policy::is_source, rivals},
+    controller::{
+        context::Context,
+        driver::{self, Error},
+        provisioning_policy::is_source,
+        rivals,
+    },
     domain::{
         directory::{self, PeopleCounts},
         id::Organisation,

@@ -1,10 +1,7 @@
 //! Whether what a Directory says can hold.
 
 use super::{compile, dereference::Found};
-use crate::{
-    api::Directory,
-    domain::mapping::Problem,
-};
+use crate::{api::Directory, domain::mapping::Problem};
 
 /// Why it cannot. What can hold of it holds all the same.
 pub(super) enum Obstacle {

@@ -283,8 +283,20 @@ fn snapshot(report: &ImportReport) -> ConditionSpec {
 }
 
 fn changes(counts: &ImportCounts) -> String {
-    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed: _, protected } =
-        *counts;
+    let ImportCounts {
+        new,
+        matched,
+        updated,
+        unchanged,
+        deactivated,
+        suspended,
+        unassigned,
+        reactivated,
+        pending,
+        ignored,
+        failed: _,
+        protected,
+    } = *counts;
     format!(
         "{new} new, {matched} matched, {updated} updated, {deactivated} deactivated, {suspended} suspended, {unassigned} unassigned, \
          {reactivated} reactivated; {unchanged} unchanged, {pending} pending, {ignored} ignored, {protected} protected"
@@ -308,8 +320,20 @@ fn base(run: &ImportRun) -> ImportRunStatus {
 }
 
 fn counts(counts: ImportCounts) -> ImportCountsStatus {
-    let ImportCounts { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed, protected } =
-        counts;
+    let ImportCounts {
+        new,
+        matched,
+        updated,
+        unchanged,
+        deactivated,
+        suspended,
+        unassigned,
+        reactivated,
+        pending,
+        ignored,
+        failed,
+        protected,
+    } = counts;
     ImportCountsStatus {
         new: count(new),
         matched: count(matched),

@@ -12,7 +12,10 @@ use crate::{
         driver::Error,
         replaced, rivals,
     },
-    domain::{approval::StoredHold, directory::DirectorySettings, hash::ShortHash, id::IntegrationKey, report::ProvisionReport, store_mark::Replacement},
+    domain::{
+        approval::StoredHold, directory::DirectorySettings, hash::ShortHash, id::IntegrationKey, report::ProvisionReport,
+        store_mark::Replacement,
+    },
     store::Direction,
 };
 

@@ -65,7 +65,17 @@ pub(super) fn judge(policy: &ProvisioningPolicy) -> Visit<ProvisioningPolicyStat
     let key = crate::domain::id::IntegrationKey::new("acme", policy.spec.integration_ref.name.clone());
     let mapping = super::attribute_mapping::Effective::NotReady { name: String::new() };
     let app = super::app::App::Unknown;
-    let found = dereference::Found { key, older: None, app, mapping, replaced: None, directory: Default::default(), directory_revision: 0, hold: None, last_pass: None };
+    let found = dereference::Found {
+        key,
+        older: None,
+        app,
+        mapping,
+        replaced: None,
+        directory: Default::default(),
+        directory_revision: 0,
+        hold: None,
+        last_pass: None,
+    };
     match validate::run(policy, &found) {
         Ok(_) => unreachable!("its app is unknown"),
         Err(obstacle) => status::obstacle(policy, obstacle),

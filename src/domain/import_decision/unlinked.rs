@@ -330,7 +330,11 @@ mod tests {
     fn ai9_a_record_of_another_host_is_matched_and_creates_nobody_twice() {
         for state in [LinkState::UnprovenLive, LinkState::UnprovenAbsence, LinkState::UnprovenRemoval] {
             let row = linked("ada", Active, true).ended(state).says("userName", json!("eve"));
-            waits(&decided(&row, &[], &rules()), (ProposalKind::Exact, Some(id("ada")), PendingReason::AlreadyLinked), "the person whom the id once created");
+            waits(
+                &decided(&row, &[], &rules()),
+                (ProposalKind::Exact, Some(id("ada")), PendingReason::AlreadyLinked),
+                "the person whom the id once created",
+            );
             let action = decided(&row, &[hit("eve")], &rules());
             assert_eq!((action.link, action.removes), (LinkWrite::Create { person: id("eve") }, false), "somebody who is there");
             let departed = decided(&row.inactive(), &[], &rules());

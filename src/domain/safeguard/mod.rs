@@ -127,6 +127,12 @@ pub fn import(figures: RemovalFigures, records: u64, limits: &ImportLimits) -> V
     ]
 }
 
+/// The same rules for an import that never had a plan: all are listed, none is evaluated (SG-1).
+pub fn import_without_plan(limits: &ImportLimits) -> Vec<RuleResult> {
+    let rules = import(RemovalFigures::default(), 0, limits);
+    rules.into_iter().map(|rule| RuleResult { verdict: Verdict::NotEvaluated, ..rule }).collect()
+}
+
 /// Evaluates a provisioning plan (SG-6). `updates`: accounts written; `creates`: POSTs and adoptions. Always the same rules
 /// in the same order.
 pub fn provisioning(figures: RemovalFigures, updates: u64, creates: u64, limits: &ProvisionLimits) -> Vec<RuleResult> {

@@ -90,6 +90,9 @@ impl ImportJob {
             Ok(end) | Err(Early::End(end)) => end,
             Err(Early::Error(error)) => return Err(error),
         };
+        if report.safeguards.is_empty() {
+            report.safeguards = safeguard::import_without_plan(&self.rules.limits);
+        }
         report.finished = self.clock.now();
         if report.end == ImportEnd::Held {
             self.hold(&claim, &mut report).await?;

@@ -204,7 +204,7 @@ pub(crate) async fn so1_a_plan_makes_no_source_for_anybody_but_itself(fixture: &
     assert!(effective(&b).await, "and b is the source as before");
     assert!(!store.provision_page(&a, None, 1).await.unwrap()[0].source, "for provisioning, too");
     assert_eq!(store.directory_revision(&a.organisation).await.unwrap(), revision);
-    assert_eq!(store.sources().await.unwrap(), [b.clone()]);
+    assert_eq!(store.sources().await.unwrap(), std::slice::from_ref(&b));
     store.set_source(&plan, true, true).await.unwrap();
     assert!(effective(&a).await && !effective(&b).await);
 

@@ -57,6 +57,7 @@ macro_rules! contract_tests {
                 an_unfinished_import_is_taken_up_again_empty,
                 a_finished_import_is_found_and_its_plan_stays,
                 an_import_that_will_not_run_ends_without_a_claim,
+                imports_are_forgotten_with_their_objects,
                 only_the_last_finished_pass_is_remembered,
                 an_organisation_sees_nothing_of_another;
             decide: staged_records_come_back_in_order_with_what_is_known,

@@ -145,6 +145,36 @@ pub(crate) async fn an_import_that_will_not_run_ends_without_a_claim(fixture: &i
     assert_eq!(store.import_run("under-way").await.unwrap().unwrap().report, Some(report));
 }
 
+pub(crate) async fn imports_are_forgotten_with_their_objects(fixture: &impl Fixture) {
+    let store = fixture.open().await;
+    let (hr, crm) = (key("hr"), key("crm"));
+    for (integration, object) in [(&hr, "gone"), (&hr, "kept"), (&crm, "gone-too"), (&hr, "under-way")] {
+        let claim = store.claim(integration, Direction::ToDirectory, object, at(1)).await.unwrap();
+        store.stage(&claim, &[staged("1", "ada")]).await.unwrap();
+        store.staged_page(&claim, None, 1).await.unwrap();
+        store.plan_import(&claim, &[create(integration, "1", "ada")]).await.unwrap();
+        if object != "under-way" {
+            store.finish_import(&claim, &import_report(ImportCounts::default(), 2)).await.unwrap();
+        }
+    }
+    let claim = pass(&store, &hr).await;
+    store.finish_pass(&claim, &pass_report(3), hash("x")).await.unwrap();
+    let known = async || {
+        let mut objects = store.import_objects().await.unwrap();
+        objects.sort();
+        objects
+    };
+    assert_eq!(known().await, ["gone", "gone-too", "kept", "under-way"]);
+    store.forget_imports(&["gone".to_owned(), "gone-too".to_owned(), "never-was".to_owned(), "policy".to_owned()]).await.unwrap();
+    assert_eq!(known().await, ["kept", "under-way"]);
+    assert_eq!(store.import_run("gone").await.unwrap(), None);
+    assert!(store.import_run("kept").await.unwrap().unwrap().report.is_some());
+    assert!(store.last_pass(&hr, "policy").await.unwrap().is_some(), "passes are no imports");
+    let again = store.claim(&hr, Direction::ToDirectory, "under-way", at(4)).await.unwrap();
+    store.stage(&again, &[staged("1", "ada")]).await.unwrap();
+    assert_eq!(store.staged_page(&again, None, 9).await.unwrap().len(), 1, "who is under way goes on");
+}
+
 pub(crate) async fn only_the_last_finished_pass_is_remembered(fixture: &impl Fixture) {
     let store = fixture.open().await;
     let app = key("app");

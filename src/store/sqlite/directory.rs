@@ -16,8 +16,7 @@ use crate::{
 impl SqliteStore {
     pub(super) async fn read_directory(&self, organisation: &Organisation) -> Result<Option<DirectorySettings>> {
         const READ: &str = "SELECT directory FROM organisation WHERE name = ?1 AND directory IS NOT NULL";
-        let text: Option<String> =
-            sqlx::query_scalar(READ).bind(organisation.as_str()).fetch_optional(&self.connections.readers).await?;
+        let text: Option<String> = sqlx::query_scalar(READ).bind(organisation.as_str()).fetch_optional(&self.connections.readers).await?;
         text.map(|text| rows::from_json(&text, "organisation.directory")).transpose()
     }
 

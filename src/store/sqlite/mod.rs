@@ -155,6 +155,14 @@ impl Store for SqliteStore {
         self.find_import(object).await
     }
 
+    async fn import_objects(&self) -> Result<Vec<String>> {
+        self.read_import_objects().await
+    }
+
+    async fn forget_imports(&self, objects: &[String]) -> Result<()> {
+        self.drop_imports(objects).await
+    }
+
     async fn last_pass(&self, integration: &IntegrationKey, object: &str) -> Result<Option<(ProvisionReport, ShortHash)>> {
         self.find_last_pass(integration, object).await
     }

@@ -1,6 +1,6 @@
 //! Dropping what a run no longer needs, in short transactions.
 
-use super::SqliteStore;
+use super::{SqliteStore, rows};
 use crate::store::{Claim, Result};
 
 /// How many rows are deleted at a time: some 10 ms.
@@ -51,7 +51,45 @@ pub(super) const OLD_PLANS: [&str; 2] = [
     ),
 ];
 
+/// Everything of the run ?1, so many rows at a time (?2).
+const OF_RUN: [&str; 3] = [
+    "DELETE FROM import_action WHERE id IN (SELECT id FROM import_action WHERE run = ?1 LIMIT ?2)",
+    "DELETE FROM staging WHERE id IN (SELECT id FROM staging WHERE id >= ?1 << 32 AND id < (?1 + 1) << 32 LIMIT ?2)",
+    "DELETE FROM sorted_key WHERE run = ?1 AND key <= (
+        SELECT max(key) FROM (SELECT key FROM sorted_key WHERE run = ?1 ORDER BY key LIMIT ?2))",
+];
+
 impl SqliteStore {
+    pub(super) async fn read_import_objects(&self) -> Result<Vec<String>> {
+        const READ: &str = "SELECT DISTINCT object FROM run WHERE direction = 'ToDirectory'";
+        Ok(sqlx::query_scalar(READ).fetch_all(&self.connections.readers).await?)
+    }
+
+    pub(super) async fn drop_imports(&self, objects: &[String]) -> Result<()> {
+        const RUNS: &str = "SELECT r.id FROM json_each(?1) k CROSS JOIN run r ON r.object = k.value AND r.direction = 'ToDirectory'";
+        let objects = rows::to_json(&objects, "run.object")?;
+        let runs: Vec<i64> = sqlx::query_scalar(RUNS).bind(objects).fetch_all(&self.connections.readers).await?;
+        for run in runs {
+            for statement in OF_RUN {
+                self.drop_rows(statement, run).await?;
+            }
+            // Last: by it the rest is found.
+            self.drop_rows("DELETE FROM run WHERE id IN (SELECT id FROM run WHERE id = ?1 LIMIT ?2)", run).await?;
+        }
+        Ok(())
+    }
+
+    async fn drop_rows(&self, statement: &'static str, run: i64) -> Result<()> {
+        loop {
+            let mut write = self.write().await?;
+            let deleted = sqlx::query(statement).bind(run).bind(ROWS).execute(&mut *write).await?.rows_affected();
+            write.commit().await?;
+            if deleted == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     /// Drops what the runs of the claim's integration and direction, this one included, have read.
     pub(super) async fn purge_listings(&self, claim: &Claim) -> Result<()> {
         self.purge(claim, &OLD_LISTINGS).await?;

@@ -101,7 +101,7 @@ macro_rules! removal_figures {
     };
 }
 
-pub(super) use {effective_source, known_columns, rival_goes_first, source_rank, link_columns, person_columns, removal_figures};
+pub(super) use {effective_source, known_columns, link_columns, person_columns, removal_figures, rival_goes_first, source_rank};
 
 /// Nothing sorts before this: where a walk over app ids starts. No app id is empty.
 pub(super) fn start(after: Option<&AppId>) -> &str {

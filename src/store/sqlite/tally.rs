@@ -24,7 +24,8 @@ pub(super) trait Tally: Copy + Default {
 
 impl Tally for ImportCounts {
     fn fields(&mut self) -> Vec<&mut u64> {
-        let Self { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed, protected } = self;
+        let Self { new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed, protected } =
+            self;
         vec![new, matched, updated, unchanged, deactivated, suspended, unassigned, reactivated, pending, ignored, failed, protected]
     }
 }

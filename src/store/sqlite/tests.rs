@@ -201,3 +201,19 @@ async fn of_a_dropped_organisation_nothing_is_left() {
         assert_eq!(rows, 0, "{table}");
     }
 }
+
+#[tokio::test]
+async fn of_a_forgotten_import_nothing_is_left() {
+    use crate::store::{Direction, contract};
+    let file = File::new();
+    let store = file.open().await;
+    let hr = crate::domain::id::IntegrationKey::new("acme", "hr");
+    let claim = store.claim(&hr, Direction::ToDirectory, "gone", jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+    store.plan_import(&claim, &[contract::create(&hr, "1", "ada"), contract::create(&hr, "2", "bob")]).await.unwrap();
+    store.forget_imports(&["gone".to_owned()]).await.unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM import_action)")
+        .fetch_one(&store.connections.readers)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+}

@@ -12,7 +12,8 @@ fn found(sources: usize) -> Found {
 
 #[test]
 fn c4_whatever_is_wrong_with_a_directory_says_what_would_be_right() {
-    let condition = Problem { field: "spec.protectedUsers.where".to_owned(), kind: ProblemKind::SyntaxError, message: "it ends too soon".to_owned() };
+    let condition =
+        Problem { field: "spec.protectedUsers.where".to_owned(), kind: ProblemKind::SyntaxError, message: "it ends too soon".to_owned() };
     for (obstacle, reason, part) in [
         (Obstacle::Condition(condition), Reason::SyntaxError, "spec.protectedUsers.where"),
         (Obstacle::NoIntegration { name: "hr".to_owned() }, Reason::UnknownSource, "create it"),

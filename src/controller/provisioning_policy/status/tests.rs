@@ -27,8 +27,15 @@ fn report(end: ProvisionEnd, people: u64) -> ProvisionReport {
         max_updated_percent: 0,
         max_created: Some(0),
     };
-    let counts =
-        ProvisionCounts { create: people, adopt: people, update: people, deactivate: people, reactivate: people, unchanged: people, protected: people };
+    let counts = ProvisionCounts {
+        create: people,
+        adopt: people,
+        update: people,
+        deactivate: people,
+        reactivate: people,
+        unchanged: people,
+        protected: people,
+    };
     let figures = RemovalFigures { planned: people, removed: people, population: people, live: people };
     let safeguards = safeguard::provisioning(figures, people, people, &limits);
     let held = safeguard::held_classes(&safeguards).into_iter().map(|class| HeldClass { class, count: people }).collect();
@@ -97,9 +104,15 @@ fn d3_a_spec_that_is_wrong_in_every_place_is_a_small_status() {
     let spec = serde_json::json!({"integrationRef": {"name": "chat"}, "toApp": {"assignments": assignments}});
     let policy = policy(&spec);
     let to_app = policy.spec.to_app.as_ref().unwrap();
-    let problems =
-        rules::provision_rules(to_app, &policy.spec.safeguards, &policy.spec.approval, &IntegrationKey::new("acme", "chat"), None, &DirectorySettings::default())
-            .unwrap_err();
+    let problems = rules::provision_rules(
+        to_app,
+        &policy.spec.safeguards,
+        &policy.spec.approval,
+        &IntegrationKey::new("acme", "chat"),
+        None,
+        &DirectorySettings::default(),
+    )
+    .unwrap_err();
     assert_eq!(problems.len(), 200);
     let message = crate::controller::texts::of_problems(&problems);
     assert!(message.contains("spec.toApp.assignments[0]"), "{message}");

@@ -9,3 +9,6 @@ UPDATE integration SET policy_source = source;
 -- by this version. An organisation whose namespace is gone is set aside: its name becomes <name>/<uid>, which no namespace has.
 ALTER TABLE organisation ADD COLUMN uid TEXT;
 ALTER TABLE organisation ADD COLUMN orphaned INTEGER; -- when it was set aside
+
+-- The objects that imports were made for, apart from their reports.
+CREATE INDEX run_import ON run (object) WHERE direction = 'ToDirectory';
