@@ -71,7 +71,7 @@ pub(super) fn judge(policy: &ProvisioningPolicy) -> Visit<ProvisioningPolicyStat
         app,
         mapping,
         replaced: None,
-        directory: Default::default(),
+        directory: crate::domain::directory::DirectorySettings::default(),
         directory_revision: 0,
         hold: None,
         last_pass: None,
