@@ -200,8 +200,12 @@ async fn import_of(write: &mut Write, scope: Scope, object: &str) -> Result<Opti
 
 async fn find(write: &mut Write, scope: Scope, decisions: &[CandidateDecision]) -> Result<HashMap<CandidateId, Waiting>> {
     let ids: Vec<_> = decisions.iter().map(|decision| decision.id).collect();
-    let found: Vec<WaitingRow> =
-        sqlx::query_as(FIND).bind(scope.integration).bind(scope.source).bind(rows::to_json(&ids, "ids")?).fetch_all(&mut **write).await?;
+    let found: Vec<WaitingRow> = sqlx::query_as(FIND)
+        .bind(scope.integration)
+        .bind(scope.policy_source)
+        .bind(rows::to_json(&ids, "ids")?)
+        .fetch_all(&mut **write)
+        .await?;
     found.into_iter().map(|row| row.read().map(|waiting| (waiting.proposed.id, waiting))).collect()
 }
 
