@@ -25,7 +25,6 @@ fn main() -> ExitCode {
         println!("joinery {}", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
     }
-    telemetry::start_logging(cli.settings.log_level, cli.settings.log_format);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -36,6 +35,7 @@ fn main() -> ExitCode {
     if let Some(Command::Candidates(arguments)) = &cli.command {
         return runtime.block_on(list(&cli.settings.store, arguments));
     }
+    telemetry::start_logging(cli.settings.log_level, cli.settings.log_format);
     // Before anything speaks TLS: kube and the app client share one provider.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::warn!("another TLS provider was installed before");

@@ -129,6 +129,10 @@ pub(crate) async fn mt8_what_cannot_be_done_is_refused_and_waits_on(fixture: &im
     let (hr, crm) = (key("hr"), key("crm"));
     import(&store, &crm, 0, &[create(&crm, "1", "e"), create(&crm, "2", "bob")]).await;
     let nobody = person(&hr, "404");
+    let mut namesake = pending(&hr, "h", None, PendingReason::NewPersonManual);
+    if let CandidateWrite::Put(put) = &mut namesake.candidate {
+        put.record.profile.set("userName", json!("F"));
+    }
     let waiting = [
         create(&hr, "1", "ada"),
         pending(&hr, "a", Some(person(&hr, "1")), PendingReason::AlreadyLinked),
@@ -138,6 +142,7 @@ pub(crate) async fn mt8_what_cannot_be_done_is_refused_and_waits_on(fixture: &im
         pending(&hr, "e", None, PendingReason::UserNameTaken),
         pending(&hr, "f", None, PendingReason::NewPersonManual),
         pending(&hr, "g", Some(person(&crm, "2")), PendingReason::ExactMatchManual),
+        namesake,
     ];
     import(&store, &hr, 1, &waiting).await;
     let before = (queue(&store, &hr).await, user_names(&store, &hr).await);
@@ -162,13 +167,16 @@ pub(crate) async fn mt8_what_cannot_be_done_is_refused_and_waits_on(fixture: &im
     ];
     assert_eq!((outcomes(&report), report.applied, report.refused()), (expected.map(refused).to_vec(), NOTHING, 7));
     assert_eq!((queue(&store, &hr).await, user_names(&store, &hr).await), before);
-    // Two records for one person, and two decisions about one record.
+    // Two records for one person, two new people of one name, and two decisions about one record.
     let rules = ImportRules { sourcing: None, ..policy(&hr) };
-    let asked = [("d", Decision::Exact), ("g", Decision::Exact), ("b", Decision::New), ("b", Decision::Ignore)];
-    let report = decide(&store, &rules, 1, &asked).await;
-    let expected = [APPLIED, refused(DecisionRefusal::Impossible), APPLIED, refused(DecisionRefusal::Unknown)];
-    assert_eq!((outcomes(&report), report.applied), (expected.to_vec(), ImportCounts { new: 1, matched: 1, ..NOTHING }));
-    assert_eq!(link(&store, &hr, "g").await, None);
+    let asked = ["d", "g"].map(|app_id| (app_id, Decision::Exact)).into_iter();
+    let asked = asked.chain(["f", "h", "b"].map(|app_id| (app_id, Decision::New))).chain([("b", Decision::Ignore)]);
+    let report = decide(&store, &rules, 1, &asked.collect::<Vec<_>>()).await;
+    let impossible = refused(DecisionRefusal::Impossible);
+    let expected = [impossible, impossible, impossible, impossible, APPLIED, refused(DecisionRefusal::Unknown)];
+    assert_eq!((outcomes(&report), report.applied), (expected.to_vec(), ImportCounts { new: 1, ..NOTHING }));
+    assert_eq!([link(&store, &hr, "d").await, link(&store, &hr, "g").await], [None, None]);
+    assert_eq!(decide(&store, &rules, 1, &[("d", Decision::Exact)]).await.applied, ImportCounts { matched: 1, ..NOTHING });
     let elsewhere = IntegrationKey::new("other", "hr");
     let report = decide(&store, &policy(&elsewhere), 1, &[("c", Decision::New)]).await;
     assert_eq!(outcomes(&report), [refused(DecisionRefusal::Unknown)], "an organisation decides about its own");

@@ -106,7 +106,7 @@ macro_rules! contract_tests {
 }
 pub(crate) use contract_tests;
 
-pub(super) fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 

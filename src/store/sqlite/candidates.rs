@@ -21,10 +21,10 @@ use crate::{
         hash::ShortHash,
         id::{AppId, CandidateId, IntegrationKey, PersonId, RunId},
         import_decision::{self, Standing},
-        import_plan::{ImportAction, KnownAccount},
+        import_plan::{ImportAction, KnownAccount, LinkWrite, PersonWrite},
         matching::PersonHit,
     },
-    store::{Decisions, Direction, Result, StoreError},
+    store::{Decisions, Direction, Result, StoreError, fold_key},
 };
 
 /// The direction of a run that is one approval's decisions: no import and no pass takes it for its own.
@@ -118,6 +118,7 @@ impl SqliteStore {
             };
             report.outcomes.push((decision.id, judged.map_or_else(DecisionOutcome::Refused, |()| DecisionOutcome::Applied)));
         }
+        work.drop_contradictions(&mut report);
         let run = new_run(&mut write, scope, decisions.object, now).await?;
         work.carry_out(&mut write, scope, run, now, &mut report).await?;
         sqlx::query("UPDATE run SET report = ?1 WHERE id = ?2")
@@ -262,7 +263,44 @@ fn judge(
     Ok(())
 }
 
+/// What of an action only one record can have.
+fn claims(action: &ImportAction) -> (Option<PersonId>, Option<String>) {
+    let person = match action.link {
+        LinkWrite::Create { person } => Some(person),
+        LinkWrite::Keep | LinkWrite::End { .. } => None,
+    };
+    let user_name = match &action.person {
+        PersonWrite::Create { profile, .. } => profile.user_name().map(fold_key),
+        PersonWrite::Keep | PersonWrite::Change { .. } => None,
+    };
+    (person, user_name)
+}
+
+fn refuse(report: &mut DecisionsReport, id: CandidateId) {
+    let applied = report.outcomes.iter_mut().find(|(decided, outcome)| *decided == id && *outcome == DecisionOutcome::Applied);
+    if let Some((_, outcome)) = applied {
+        *outcome = DecisionOutcome::Refused(DecisionRefusal::Impossible);
+    }
+}
+
 impl Work {
+    /// Two records for one person, or two new people of one username: neither is taken for having come first (MT-5).
+    fn drop_contradictions(&mut self, report: &mut DecisionsReport) {
+        let (mut people, mut user_names) = (HashMap::new(), HashMap::new());
+        for (person, user_name) in self.actions.iter().map(|(_, action)| claims(action)) {
+            *people.entry(person).or_insert(0) += usize::from(person.is_some());
+            *user_names.entry(user_name.clone()).or_insert(0) += usize::from(user_name.is_some());
+        }
+        self.actions.retain(|(id, action)| {
+            let (person, user_name) = claims(action);
+            let is_alone = people[&person] < 2 && user_names[&user_name] < 2;
+            if !is_alone {
+                refuse(report, *id);
+            }
+            is_alone
+        });
+    }
+
     /// Through the statements that apply an import's plan.
     async fn carry_out(mut self, write: &mut Write, scope: Scope, run: RunId, now: Timestamp, report: &mut DecisionsReport) -> Result<()> {
         const IGNORE: &str = "UPDATE candidate SET ignored = ?3 WHERE integration = ?1 AND app_id = ?2";
@@ -278,10 +316,7 @@ impl Work {
         report.applied = range.carry_out(write).await?;
         let refused = refused(write, run).await?;
         for (id, _) in ids.iter().zip(&actions).filter(|(_, action)| refused.contains(action.app_id.as_str())) {
-            let outcome = report.outcomes.iter_mut().find(|(decided, outcome)| decided == id && *outcome == DecisionOutcome::Applied);
-            if let Some((_, outcome)) = outcome {
-                *outcome = DecisionOutcome::Refused(DecisionRefusal::Impossible);
-            }
+            refuse(report, *id);
         }
         // What was refused is in the outcomes; it is no failed record.
         report.applied.failed = 0;

@@ -87,6 +87,33 @@ async fn a_queue_of_before_is_listed_and_decided_about_after_the_next_import() {
     crate::store::contract::candidates::a_queue_without_ids_is_decided_after_the_next_import(&store).await;
 }
 
+/// Numbers of people inside the store are given out again: a key that stayed would find somebody else.
+#[tokio::test]
+async fn keys_of_people_go_with_them() {
+    use crate::{
+        domain::id::IntegrationKey,
+        store::{Direction, PersonKey, contract},
+    };
+    let file = File::new();
+    let store = file.open().await;
+    let key = IntegrationKey::new("acme", "hr");
+    contract::import(&store, &key, 0, &[contract::create(&key, "1", "ada")]).await;
+    let claim = store.claim(&key, Direction::ToDirectory, "uid", contract::at(1)).await.unwrap();
+    let title = PersonKey::Attribute("title");
+    let keys = ["ing\u{e9}nieur".to_owned()];
+    assert_eq!(store.people_by_key(&claim, title, &keys).await.unwrap()[0].len(), 1);
+    contract::import(&store, &key, 2, &[contract::create(&key, "2", "bob")]).await;
+    let rows = async || {
+        let count = "SELECT (SELECT count(*) FROM person_key), (SELECT count(*) FROM person_unkeyed), (SELECT count(*) FROM key_use)";
+        sqlx::query_as::<_, (i64, i64, i64)>(count).fetch_one(&store.connections.readers).await.unwrap()
+    };
+    assert_eq!(rows().await, (1, 1, 1));
+    for gone in ["DELETE FROM person", "DELETE FROM organisation"] {
+        sqlx::query(gone).execute(&store.connections.writer).await.unwrap();
+    }
+    assert_eq!(rows().await, (0, 0, 0));
+}
+
 /// B9.
 #[tokio::test]
 async fn the_journal_is_synchronous_and_nobody_else() {

@@ -42,3 +42,11 @@ CREATE TABLE person_unkeyed (
     person       INTEGER NOT NULL,
     PRIMARY KEY (organisation, person)
 ) WITHOUT ROWID;
+-- Keys of people go with them, however they go: their numbers in the store are given out again.
+CREATE TRIGGER person_gone AFTER DELETE ON person BEGIN
+    DELETE FROM person_key WHERE person = old.pk;
+    DELETE FROM person_unkeyed WHERE organisation = old.organisation AND person = old.pk;
+END;
+CREATE TRIGGER organisation_gone AFTER DELETE ON organisation BEGIN
+    DELETE FROM key_use WHERE organisation = old.id;
+END;
