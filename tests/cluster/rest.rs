@@ -88,11 +88,13 @@ async fn d1_at_rest_nothing_is_written() {
     let names: Vec<String> = (0..groups).map(|number| format!("app-{number:03}")).collect();
     for name in &names {
         group(&world, name, &app).await;
+        world.approve_nothing(name).await;
     }
     for kind in KINDS {
         support::eventually(&format!("every {kind} is ready"), async || {
             let objects = world.list(kind).await;
-            let waiting = objects.iter().find(|object| seen(object, "Ready").status != "True");
+            // Approvals have been answered.
+            let waiting = objects.iter().find(|object| kind != "ChangeApproval" && seen(object, "Ready").status != "True");
             match waiting {
                 Some(object) => Err(format!("{} {}", object["metadata"]["name"], object["status"])),
                 None if objects.len() < groups => Err(format!("{} of {groups}", objects.len())),
@@ -145,6 +147,7 @@ async fn d2_touches_cause_no_app_call() {
     world.source("hr", &hr.base_url(), "app").await;
     world.target("chat", &chat.base_url(), "app", "Enforce").await;
     world.import("hr", "first").await;
+    world.approve_nothing("nothing").await;
     support::eventually("everybody has an account", async || {
         let accounts = chat.users().len();
         (accounts == 5).then_some(()).ok_or(format!("{accounts} accounts"))
