@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use tempfile::TempDir;
 
-use super::{SqliteStore, import_apply, provision, settle};
+use super::{SqliteStore, host, import_apply, provision, settle};
 use crate::store::{
     Store as _, StoreError,
     contract::{Fixture, contract_tests},
@@ -104,7 +104,8 @@ async fn what_cannot_be_read_says_where_and_not_what() {
 async fn no_batch_goes_through_a_whole_table() {
     let file = File::new();
     let store = file.open().await;
-    let statements = import_apply::STATEMENTS.into_iter().chain(settle::DONE).chain([provision::CONFIRM]);
+    let statements =
+        import_apply::STATEMENTS.into_iter().chain(settle::DONE).chain([provision::CONFIRM, host::PROVE, host::REFRESH, host::UNPROVEN]);
     for statement in statements {
         let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained).fetch_all(&store.connections.writer).await.unwrap();
