@@ -89,7 +89,8 @@ pub struct AppIntegrationSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
     /// The new host, with its port if `baseURL` has one. Needed when the host in `baseURL` changes, because that makes every link
-    /// point to another app: make sure first that the accounts there have the same ids.
+    /// point to another app. Until an account has been read at the new host under the id that is linked, with the person's id as
+    /// its `externalId` or with the same username, nothing is written to it, and its person counts as failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 261))]
     pub acknowledge_endpoint_change: Option<String>,

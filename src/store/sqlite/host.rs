@@ -24,16 +24,25 @@ const FORGET_CANDIDATES: &str = "DELETE FROM candidate WHERE integration = ?1";
 const END_OTHER_RUNS: &str = "UPDATE lease SET epoch = epoch + 1 WHERE integration = ?1 AND direction <> ?2";
 
 /// What was kept of the account was how it looked at the former host.
-pub(super) const REFRESH: &str = "UPDATE account_values SET resource = shown.resource
-    FROM (SELECT k.value ->> 0 AS app_id, k.value -> 1 AS resource FROM json_each(?2) k
-        CROSS JOIN account a ON a.integration = ?1 AND a.app_id = k.value ->> 0
-        WHERE a.state IN ('UnprovenLive', 'UnprovenAbsence', 'UnprovenRemoval')) AS shown
-    WHERE account_values.integration = ?1 AND account_values.app_id = shown.app_id AND account_values.resource IS NOT NULL";
+pub(super) const REFRESH: &str = "INSERT INTO account_values (integration, app_id, written, resource)
+    SELECT v.integration, v.app_id, v.written, k.value -> 1 FROM json_each(?2) k
+    CROSS JOIN account a ON a.integration = ?1 AND a.app_id = k.value ->> 0
+    CROSS JOIN account_values v ON v.integration = ?1 AND v.app_id = a.app_id
+    WHERE a.state >= 'Unproven' AND v.resource IS NOT NULL ON CONFLICT (integration, app_id) DO UPDATE SET resource = excluded.resource";
 
 pub(super) const PROVE: &str = "UPDATE account SET missing = 0, state = CASE state
         WHEN 'UnprovenLive' THEN 'Live' WHEN 'UnprovenAbsence' THEN 'EndedByAbsence' ELSE 'EndedByRemoval' END
     WHERE integration = ?1 AND app_id IN (SELECT k.value ->> 0 FROM json_each(?2) k)
-      AND state IN ('UnprovenLive', 'UnprovenAbsence', 'UnprovenRemoval')";
+      AND state >= 'Unproven'";
+
+/// The next accounts (`?4`) with an unproven link after `?3`.
+pub(super) const UNPROVEN: &str = concat!(
+    "SELECT ",
+    known_columns!(),
+    " FROM account a INDEXED BY account_unproven CROSS JOIN person p ON p.pk = a.person
+    LEFT JOIN account_values v ON v.integration = a.integration AND v.app_id = a.app_id
+    WHERE a.integration = ?1 AND a.app_id > ?3 AND a.state >= 'Unproven' ORDER BY a.app_id LIMIT ?4"
+);
 
 impl SqliteStore {
     pub(super) async fn move_to_host(&self, claim: &Claim, host: &str) -> Result<Option<u64>> {
@@ -62,16 +71,8 @@ impl SqliteStore {
         after: Option<&AppId>,
         limit: u32,
     ) -> Result<Vec<KnownAccount>> {
-        const PAGE: &str = concat!(
-            "SELECT ",
-            known_columns!(),
-            " FROM account a CROSS JOIN person p ON p.pk = a.person
-            LEFT JOIN account_values v ON v.integration = a.integration AND v.app_id = a.app_id
-            WHERE a.integration = ?1 AND a.app_id > ?3 AND a.state IN ('UnprovenLive', 'UnprovenAbsence', 'UnprovenRemoval')
-            ORDER BY a.app_id LIMIT ?4"
-        );
         let scope = self.scope(integration).await?;
-        let page: Vec<KnownRow> = sqlx::query_as(PAGE)
+        let page: Vec<KnownRow> = sqlx::query_as(UNPROVEN)
             .bind(scope.integration)
             .bind(scope.policy_source)
             .bind(rows::start(after))

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use tempfile::TempDir;
 
-use super::{QueueFilter, SqliteStore, candidates, connect, import_apply, people, provision, read_queue, released, settle};
+use super::{QueueFilter, SqliteStore, candidates, connect, host, import_apply, people, provision, read_queue, released, settle};
 use crate::store::{
     Store as _, StoreError,
     contract::{Fixture, contract_tests},
@@ -157,6 +157,9 @@ async fn no_batch_goes_through_a_whole_table() {
     let store = file.open().await;
     let statements = import_apply::STATEMENTS.into_iter().chain(settle::DONE).chain([
         provision::CONFIRM,
+        host::PROVE,
+        host::REFRESH,
+        host::UNPROVEN,
         people::BY_KEY,
         people::BY_ID,
         candidates::FIND,

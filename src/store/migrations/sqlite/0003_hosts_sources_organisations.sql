@@ -1,5 +1,7 @@
 -- The host at which an integration's links were made or proved (AI-9); NULL until the first run of this version.
 ALTER TABLE integration ADD COLUMN host TEXT;
+-- Empty but for the time after a change of host; every import asks for it. No other state sorts behind these.
+CREATE INDEX account_unproven ON account (integration, app_id) WHERE state >= 'Unproven';
 
 -- What the policy said of sourcing to the last import, which may have been a plan only. `source` is what holds for all.
 ALTER TABLE integration ADD COLUMN policy_source INTEGER NOT NULL DEFAULT 0;
