@@ -68,7 +68,8 @@ async fn decide(world: &World, random: &mut Random, direction: Direction, object
     let now = joinery::clock::Clock::now(world.clock.as_ref());
     let ruling = world.store.decide(&integration, direction, &record, now).await.unwrap();
     let Ruling::Answered { answer, new: true } = ruling else { panic!("{ruling:?}") };
-    assert!(answer != Answer::Applied || !other && !(plan_only && decision == Decision::Approve));
+    let void = other || plan_only && decision == Decision::Approve;
+    assert!(!void || answer != Answer::Applied);
     Taken { answer, approved: answer == Answer::Applied && decision == Decision::Approve }
 }
 
@@ -98,7 +99,9 @@ fn another_mapping() -> Mapping {
 
 /// Everybody back, on both sides, whatever the round has left behind.
 async fn restore(world: &World) {
-    (0..PEOPLE).for_each(|number| set_active(world, number, true));
+    for number in 0..PEOPLE {
+        set_active(world, number, true);
+    }
     world.clock.advance(2 * DAY);
     world.import().await;
     world.provision().await;
@@ -181,7 +184,9 @@ async fn a7_whatever_changes_in_between_nobody_loses_what_was_not_approved() {
             let mut people: Vec<usize> = (0..PEOPLE).collect();
             random.shuffle(&mut people);
             let leavers: People = people.into_iter().take(4 + random.below(5)).collect();
-            leavers.iter().for_each(|number| set_active(&world, *number, false));
+            for number in &leavers {
+                set_active(&world, *number, false);
+            }
             by_import += import(&world, &mut random, &leavers).await;
             by_pass += pass(&world, &mut random).await;
             restore(&world).await;

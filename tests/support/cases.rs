@@ -130,16 +130,16 @@ pub struct BoundCase {
 pub fn bound_cases(table: &Table) -> Vec<BoundCase> {
     let crd = definition(&table.kind);
     let base = merged(table, "bounds", &json!({}));
-    let mut cases = Cases { base, table, cases: Vec::new() };
+    let mut cases = Cases { base, table, made: Vec::new() };
     let spec = &schema(crd).properties.as_ref().expect("properties")["spec"];
     cases.visit(spec, "/spec");
-    cases.cases
+    cases.made
 }
 
 struct Cases<'a> {
     base: Value,
     table: &'a Table,
-    cases: Vec<BoundCase>,
+    made: Vec<BoundCase>,
 }
 
 impl Cases<'_> {
@@ -165,7 +165,7 @@ impl Cases<'_> {
         for name in schema.required.iter().flatten() {
             let mut object = self.base.clone();
             object.pointer_mut(field).and_then(Value::as_object_mut).expect("an object in the base").remove(name);
-            self.cases.push(BoundCase { field: format!("{field}/{name}"), object, says: vec![format!("{name}: Required value")] });
+            self.made.push(BoundCase { field: format!("{field}/{name}"), object, says: vec![format!("{name}: Required value")] });
         }
         if let Some(values) = values(schema) {
             let max = usize::try_from(schema.max_properties.expect("maxProperties")).expect("a small number");
@@ -248,6 +248,6 @@ impl Cases<'_> {
             merge(&mut object, patch);
         }
         *object.pointer_mut(field).unwrap_or_else(|| panic!("{field}: not in the base")) = value;
-        self.cases.push(BoundCase { field: field.to_owned(), object, says: says.iter().map(|&text| text.to_owned()).collect() });
+        self.made.push(BoundCase { field: field.to_owned(), object, says: says.iter().map(|&text| text.to_owned()).collect() });
     }
 }
