@@ -68,7 +68,8 @@ async fn decide(world: &World, random: &mut Random, direction: Direction, object
     let now = joinery::clock::Clock::now(world.clock.as_ref());
     let ruling = world.store.decide(&integration, direction, &record, now).await.unwrap();
     let Ruling::Answered { answer, new: true } = ruling else { panic!("{ruling:?}") };
-    assert!(answer != Answer::Applied || !(other || plan_only && decision == Decision::Approve));
+    let void = other || plan_only && decision == Decision::Approve;
+    assert!(!void || answer != Answer::Applied);
     Taken { answer, approved: answer == Answer::Applied && decision == Decision::Approve }
 }
 
@@ -98,7 +99,9 @@ fn another_mapping() -> Mapping {
 
 /// Everybody back, on both sides, whatever the round has left behind.
 async fn restore(world: &World) {
-    (0..PEOPLE).for_each(|number| set_active(world, number, true));
+    for number in 0..PEOPLE {
+        set_active(world, number, true);
+    }
     world.clock.advance(2 * DAY);
     world.import().await;
     world.provision().await;

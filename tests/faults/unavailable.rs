@@ -52,6 +52,8 @@ async fn c8_what_cannot_be_recorded_is_not_sent() {
         first.rules.assignments.clear();
         first.run().await.unwrap();
         world.chat.clear_ledger();
+        // Not everything is sent before the first refusal can be known.
+        world.chat.inject(Fault::on("POST", "/Users", What::Delay(Duration::from_millis(20))));
         let mut intruder = intruder(&world).await;
         let trigger = format!("CREATE TRIGGER refusal BEFORE {refused} BEGIN SELECT RAISE(ABORT, 'no space left'); END");
         execute(&mut intruder, &trigger).await;

@@ -133,16 +133,16 @@ pub struct BoundCase {
 pub fn bound_cases(table: &Table) -> Vec<BoundCase> {
     let crd = definition(&table.kind);
     let base = merged(table, "bounds", &json!({}));
-    let mut cases = Cases { base, table, found: Vec::new() };
+    let mut cases = Cases { base, table, made: Vec::new() };
     let spec = &schema(crd).properties.as_ref().expect("properties")["spec"];
     cases.visit(spec, "/spec");
-    cases.found
+    cases.made
 }
 
 struct Cases<'a> {
     base: Value,
     table: &'a Table,
-    found: Vec<BoundCase>,
+    made: Vec<BoundCase>,
 }
 
 impl Cases<'_> {
@@ -168,7 +168,7 @@ impl Cases<'_> {
         for name in schema.required.iter().flatten() {
             let mut object = self.base.clone();
             object.pointer_mut(field).and_then(Value::as_object_mut).expect("an object in the base").remove(name);
-            self.found.push(BoundCase { field: format!("{field}/{name}"), object, says: vec![format!("{name}: Required value")] });
+            self.made.push(BoundCase { field: format!("{field}/{name}"), object, says: vec![format!("{name}: Required value")] });
         }
         if let Some(values) = values(schema) {
             let max = usize::try_from(schema.max_properties.expect("maxProperties")).expect("a small number");
@@ -208,7 +208,9 @@ impl Cases<'_> {
         };
         self.accepted(field, list(max));
         self.refused(field, list(max + 1), &["Too many", &format!("must have at most {max} items")]);
-        self.refused(field, json!([item, item]), &["Duplicate value"]);
+        // Of a list whose order matters a rule says what the type of the list says of others.
+        let twice = if schema.x_kubernetes_list_type.as_deref() == Some("atomic") { " once" } else { "Duplicate value" };
+        self.refused(field, json!([item, item]), &[twice]);
         self.visit(items(schema).expect("items"), &format!("{field}/0"));
     }
 
@@ -251,6 +253,6 @@ impl Cases<'_> {
             merge(&mut object, patch);
         }
         *object.pointer_mut(field).unwrap_or_else(|| panic!("{field}: not in the base")) = value;
-        self.found.push(BoundCase { field: field.to_owned(), object, says: says.iter().map(|&text| text.to_owned()).collect() });
+        self.made.push(BoundCase { field: field.to_owned(), object, says: says.iter().map(|&text| text.to_owned()).collect() });
     }
 }

@@ -210,7 +210,8 @@ impl ProvisionJob {
         let Some((last, _)) = self.store.last_pass(&self.rules.integration, &self.object).await? else { return Ok(()) };
         if last.end == ProvisionEnd::Done {
             report.digest = last.digest;
-            report.plan = ProvisionCounts { unchanged: report.plan.unchanged, ..last.plan };
+            let ProvisionCounts { unchanged, protected, .. } = report.plan;
+            report.plan = ProvisionCounts { unchanged, protected, ..last.plan };
             report.applied = ProvisionCounts { unchanged: report.applied.unchanged, ..last.applied };
             if last.safeguards.iter().any(|result| result.verdict == Verdict::Approved) {
                 report.safeguards = last.safeguards;

@@ -52,7 +52,8 @@ pub(super) const OLD_PLANS: [&str; 2] = [
 ];
 
 /// Everything of the run ?1, so many rows at a time (?2).
-const OF_RUN: [&str; 3] = [
+const OF_RUN: [&str; 4] = [
+    "DELETE FROM held_plan WHERE run IN (SELECT run FROM held_plan WHERE run = ?1 LIMIT ?2)",
     "DELETE FROM import_action WHERE id IN (SELECT id FROM import_action WHERE run = ?1 LIMIT ?2)",
     "DELETE FROM staging WHERE id IN (SELECT id FROM staging WHERE id >= ?1 << 32 AND id < (?1 + 1) << 32 LIMIT ?2)",
     "DELETE FROM sorted_key WHERE run = ?1 AND key <= (
