@@ -92,7 +92,7 @@ async fn so5_while_the_condition_does_not_compile_nobody_loses_anything() {
     })
     .await;
     assert_eq!(writes(&directory.chat), []);
-    world.apply("Directory", "default", json!({})).await;
+    world.merge("Directory", "default", json!({"spec": {"protectedUsers": null}})).await;
     support::eventually("all are deactivated as soon as it is clear", async || {
         let active = directory.chat.users().into_values().filter(|user| user["active"] == true).count();
         if active == 0 { Ok(()) } else { Err(active.to_string()) }
