@@ -86,7 +86,7 @@ pub struct DirectoryStatus {
     pub integrations: Option<i64>,
     /// The profile sources in the order that holds, highest priority first; at most 100 of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100), inner(length(max = 253)))]
+    #[schemars(length(max = 100), inner(length(max = 253)), extend("x-kubernetes-list-type" = "atomic"))]
     pub sources: Vec<String>,
     /// The id that the store was given when it was created.
     #[serde(rename = "storeID", skip_serializing_if = "Option::is_none")]

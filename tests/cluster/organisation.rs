@@ -32,7 +32,7 @@ async fn people(world: &World, wanted: Value) {
 }
 
 #[tokio::test]
-async fn so5_protected_people_keep_everything_even_when_the_directory_is_deleted() {
+async fn a13_protected_people_keep_everything_even_when_the_directory_is_deleted() {
     let world = World::new("protected").await;
     let directory = Directory::new(&world, "kim", 4).await;
     world.apply("Directory", "default", json!({"protectedUsers": {"where": format!("user.userName == \"{BREAKGLASS}\"")}})).await;
@@ -74,7 +74,7 @@ async fn so5_protected_people_keep_everything_even_when_the_directory_is_deleted
 }
 
 #[tokio::test]
-async fn so5_while_the_condition_does_not_compile_nobody_loses_anything() {
+async fn a13_while_the_condition_does_not_compile_nobody_loses_anything() {
     let world = World::new("protected-unclear").await;
     let directory = Directory::new(&world, "kim", 3).await;
     directory.apply(&world).await;

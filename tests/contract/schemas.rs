@@ -110,13 +110,14 @@ fn printer_columns_are_those_of_the_contract() {
             })
             .collect()
     };
-    let expected = |rows: [(&str, &str); 6]| rows.map(|(kind, names)| (kind.to_owned(), names.to_owned())).to_vec();
+    let expected = |rows: [(&str, &str); 7]| rows.map(|(kind, names)| (kind.to_owned(), names.to_owned())).to_vec();
     assert_eq!(
         columns(false),
         expected([
             ("appint", "CONNECTOR MODE READY ACCOUNTS PENDING REASON AGE"),
             ("attrmap", "INTEGRATION COMPILED TO-APP TO-DIRECTORY AGE"),
             ("chgappr", "KIND TARGET DECISION ACCEPTED REASON AGE"),
+            ("dir", "READY ACTIVE STAGED SUSPENDED DEACTIVATED REASON AGE"),
             ("imprun", "TYPE READ NEW UPDATED UNASSIGNED VERDICT STATE AGE"),
             ("impsched", "INTEGRATION FULL SUSPEND ACTIVE LAST-RUN NEXT-RUN AGE"),
             ("provpol", "INTEGRATION READY CREATED UPDATED DEACTIVATED FAILED REASON AGE"),
@@ -128,6 +129,7 @@ fn printer_columns_are_those_of_the_contract() {
             ("appint", "HOST NEXT-ATTEMPT"),
             ("attrmap", "REASON"),
             ("chgappr", "PLAN"),
+            ("dir", ""),
             ("imprun", "INTEGRATION PLAN REASON"),
             ("impsched", "TIME-ZONE REASON"),
             ("provpol", "PLAN NEXT-ATTEMPT"),

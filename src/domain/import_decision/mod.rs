@@ -25,6 +25,8 @@ mod histories;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod protected;
+#[cfg(test)]
 mod testing;
 
 /// What a policy says of imports.

@@ -192,4 +192,22 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn a13_no_pass_takes_the_account_of_a_protected_person(history in vec(vec(event(), 0..4), 1..24)) {
+        let mut world = World::new();
+        world.policy.protected = true;
+        world.pass();
+        for events in history {
+            for event in events {
+                // An account that is forgotten with the store is nobody's to take.
+                if !matches!(event, Event::StoreLost) {
+                    world.happens(event);
+                }
+            }
+            let done = world.pass();
+            prop_assert!(!matches!(done, Some(ProvisionKind::Deactivate { .. })));
+            prop_assert!(world.app.iter().all(Record::active));
+        }
+    }
 }
