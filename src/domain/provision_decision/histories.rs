@@ -206,7 +206,7 @@ proptest! {
                 }
             }
             let done = world.pass();
-            prop_assert!(!matches!(done, Some(ProvisionKind::Deactivate { .. })));
+            prop_assert!(!matches!(done, Some(ProvisionKind::Deactivate { .. })), "{done:?}");
             prop_assert!(world.app.iter().all(Record::active));
         }
     }
