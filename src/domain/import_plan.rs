@@ -80,6 +80,13 @@ pub struct StagedRow {
     pub queued: Queued,
 }
 
+impl StagedRow {
+    /// Is the record matched like one that was never linked? One whose link is another host's is (AI-9).
+    pub fn is_unlinked(&self) -> bool {
+        self.known.as_ref().is_none_or(|known| known.link.state.is_unproven())
+    }
+}
+
 /// A decision about one record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImportAction {
@@ -228,9 +235,14 @@ impl ImportAction {
         counts
     }
 
-    /// Does the action change a person or a link, so that it is part of what an approval is bound to?
+    /// Does the action change a person or a link?
     pub fn changes_directory(&self) -> bool {
         !matches!((&self.link, &self.person), (LinkWrite::Keep, PersonWrite::Keep))
+    }
+
+    /// Is it part of what an approval is bound to? What counts for a limit is, though it may change no person (SG-3).
+    pub fn is_decided_on(&self) -> bool {
+        self.removes || self.changes_directory()
     }
 
     /// Adds the action to the digest of its plan. Actions are fed in the order of their app ids.

@@ -66,6 +66,7 @@ async fn show(world: &World) -> Directory {
     world.apply("ImportSchedule", "missing", schedule).await;
     world.apply("ImportRun", "missing", json!({"integrationRef": of, "type": "Full"})).await;
     world.until("AppIntegration", "missing", "Ready", "False", "SecretNotFound").await;
+    world.organise(&["hr"]).await;
     for (name, run) in [("other-plan", "hr-by-hand"), ("nowhere", "nowhere")] {
         let digest = format!("sha256:{}", "0".repeat(64));
         let spec = json!({"target": {"kind": "ImportRun", "name": run}, "planDigest": digest, "decision": "Approve"});
@@ -78,6 +79,11 @@ async fn show(world: &World) -> Directory {
     }
     world.until("AttributeMapping", "missing", "Ready", "True", "Succeeded").await;
     world.until("ImportSchedule", "missing", "Ready", "True", "Suspended").await;
+    support::eventually("the directory counts its people", async || {
+        let directory = world.get("Directory", "default").await;
+        (directory["status"]["people"]["active"] == 5).then_some(()).ok_or(directory["status"].to_string())
+    })
+    .await;
     support::eventually("the source counts its links", async || {
         let hr = world.get("AppIntegration", "hr").await;
         (hr["status"]["accounts"]["linked"] == 5).then_some(()).ok_or(hr["status"].to_string())

@@ -69,6 +69,7 @@ async fn d8_the_operator_owns_statuses_and_its_runs_and_nothing_else() {
     let schedule = json!({"integrationRef": {"name": "hr"}, "full": {"schedule": NEVER}});
     world.apply_annotated("ImportSchedule", "hr", json!({"joinery.dev/requested-at": "once"}), schedule.clone()).await;
     world.approve_nothing("nothing").await;
+    world.organise(&["hr"]).await;
     support::eventually("everybody has an account", async || {
         let names = chat.names().await;
         (names == hr.names().await).then_some(()).ok_or(format!("{} accounts", names.len()))

@@ -21,7 +21,7 @@ mod validate;
 pub(crate) use validate::key;
 
 pub(crate) async fn reconcile(integration: Arc<AppIntegration>, cx: Arc<Context>) -> Result<Visit<AppIntegrationStatus>, Error> {
-    namespaces::meet(&integration, &cx).await?;
+    namespaces::meet(integration.as_ref(), &cx).await?;
     let found = dereference::run(&integration, &cx).await?;
     apply::show(&key(&integration), found.accounts, &cx);
     let before = cx.connections.settings(&key(&integration));

@@ -9,6 +9,7 @@ use super::{
     context::Context,
     driver::{self, Error, Visit},
     kind::{Kind, status_access},
+    namespaces,
     streams::Source,
 };
 use crate::{
@@ -32,6 +33,7 @@ const WHERE: &str = "spec.protectedUsers.where";
 
 pub(crate) async fn reconcile(directory: Arc<Directory>, cx: Arc<Context>) -> Result<Visit<DirectoryStatus>, Error> {
     let namespace = Organisation::new(directory.namespace().unwrap_or_default());
+    namespaces::meet(directory.as_ref(), &cx).await?;
     let store = cx.store()?;
     in_force(&namespace, store.as_ref(), &cx).await?;
     let found = dereference::run(&directory, &namespace, store.as_ref(), &cx).await?;

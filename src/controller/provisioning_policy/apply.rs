@@ -73,7 +73,7 @@ pub(super) fn run(policy: &ProvisioningPolicy, valid: &Valid, found: &Found, sto
     let now = cx.clock.now();
     // A plan that was approved asks for a pass, and so does its end: what waits behind it is planned then.
     let released = found.hold.as_ref().filter(|hold| hold.is_released(now)).map(|hold| hold.run.0);
-    let fingerprint = fingerprint(policy, valid, rules, mode, found.directory_revision, request.as_deref(), released);
+    let fingerprint = fingerprint(policy, valid, rules, mode, found, request.as_deref(), released);
     if let Some((report, made_for)) = &found.last_pass
         && *made_for == fingerprint
         && !is_due(report, now)
@@ -130,13 +130,14 @@ fn fingerprint(
     valid: &Valid,
     rules: &ProvisionRules,
     mode: Mode,
-    directory_revision: i64,
+    found: &Found,
     request: Option<&str>,
     released: Option<i64>,
 ) -> ShortHash {
     let mapping = rules.mapping.as_ref().map(crate::domain::mapping::Mapping::digest);
     let mode = format!("{mode:?}");
-    ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, mode, directory_revision, request, released, valid.app.host()))
+    let directory = (&found.directory, found.directory_revision);
+    ShortHash::of_json(&(rules.digest, mapping, &policy.spec.safeguards, mode, directory, request, released, valid.app.host()))
 }
 
 fn is_due(report: &ProvisionReport, now: Timestamp) -> bool {

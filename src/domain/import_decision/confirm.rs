@@ -31,7 +31,7 @@ pub struct Standing<'a> {
 /// Whether the username is free and nobody else has the person or the account is for the store to see when the action is
 /// applied, as with an import's own actions.
 pub fn confirm(decision: CandidateDecision, standing: Standing<'_>, rules: &ImportRules) -> Result<Option<ImportAction>, DecisionRefusal> {
-    let linked = standing.known.filter(|known| known.link.state != LinkState::EndedByRemoval);
+    let linked = standing.known.filter(|known| matches!(known.link.state, LinkState::Live | LinkState::EndedByAbsence));
     let activation = standing.proposed.kind == ProposalKind::Activation;
     let action = match (decision.decision, linked) {
         (Decision::Ignore | Decision::Unignore, _) => return Ok(None),

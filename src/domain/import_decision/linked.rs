@@ -27,9 +27,10 @@ pub(super) fn decide(evidence: Evidence<'_>, known: &KnownAccount, rules: &Impor
     };
     let turn = turn(known, staged);
     let protected = turn == Turn::Departed && rules.protection.covers(&known.person);
-    // SO-5: as if the departure had not been seen, so that it is seen again.
+    // SO-5: as if the record had not been read, so that the departure is seen again, and what came with it cannot be what takes the
+    // protection away.
     let turn = if protected { Turn::Same } else { turn };
-    let flow = match effective(known, rules) {
+    let flow = match effective(known, rules).filter(|_| !protected) {
         Some(sourcing) => flow(&known.person, mapped, turn, sourcing, evidence.candidates, rules),
         None => Flow { person: PersonWrite::Keep, pending: None, return_open: false },
     };
@@ -151,7 +152,7 @@ mod tests {
         let protecting = ImportRules { protection: Protection::Everybody, ..rules() };
         let action = decided(&linked("ada", Active, true).inactive().titled("boss"), &[], &protecting);
         assert_eq!((action.account, action.link, action.removes), (seen(None, true), LinkWrite::Keep, false));
-        assert_eq!((state_of(&action.person), title_of(&action.person)), (None, Some("boss")), "attributes flow");
+        assert_eq!(action.person, PersonWrite::Keep, "what comes with a departure could take the protection away");
         assert_eq!((action.counts().protected, action.counts().deactivated), (1, 0));
         assert_eq!(decided(&linked("ada", Active, true), &[], &protecting).counts().protected, 0, "who has not left needs no protection");
     }

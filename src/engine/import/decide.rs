@@ -37,7 +37,7 @@ impl Planning {
         for action in actions {
             self.counts += action.counts();
             self.rows += 1;
-            if action.changes_directory() {
+            if action.is_decided_on() {
                 action.feed(&mut self.digest);
             }
         }
@@ -143,7 +143,7 @@ impl ImportJob {
             let Some(last) = rows.last() else { return Ok(claimed) };
             after = Some(last.staged.app_id.clone());
             let people = self.people(claim, &rows).await?;
-            for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.known.is_none() && row.staged.active) {
+            for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.is_unlinked() && row.staged.active) {
                 let Ok(mapped) = &row.staged.mapped else { continue };
                 claimed.extend(exact_matches(mapped, people.of(index), &self.rules.matching).map(|hit| hit.person.id));
             }
@@ -155,8 +155,8 @@ impl ImportJob {
         let user_names = keys(rows, |row| folded(row, |mapped| mapped.profile.user_name()));
         let emails = keys(rows, |row| folded(row, |mapped| mapped.profile.email()).filter(|_| matching.email));
         // Who is linked is not matched again (MT-1).
-        let attributes = keys(rows, |row| row.staged.keys.attribute.clone().filter(|_| row.known.is_none()));
-        let names = keys(rows, |row| row.staged.keys.names.clone().filter(|_| row.known.is_none()));
+        let attributes = keys(rows, |row| row.staged.keys.attribute.clone().filter(|_| row.is_unlinked()));
+        let names = keys(rows, |row| row.staged.keys.names.clone().filter(|_| row.is_unlinked()));
         let attribute = PersonKey::Attribute(matching.attribute.as_deref().unwrap_or_default());
         Ok(People {
             user_names: self.find(claim, PersonKey::UserName, &user_names).await?,

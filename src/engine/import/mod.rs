@@ -134,12 +134,11 @@ impl ImportJob {
         if safeguard::is_tripped(&report.safeguards, safeguard::Rule::EmptySource) {
             return Ok(ImportEnd::EmptySource);
         }
-        if safeguard::tripped(&report.safeguards) {
-            return Ok(ImportEnd::Held);
-        }
         match self.mode {
-            Mode::Plan => return Ok(ImportEnd::PlanOnly),
+            // First: what such a store lets trip is nothing to be approved.
             Mode::Hold => return Ok(ImportEnd::StoreReplaced),
+            Mode::Plan | Mode::Enforce if safeguard::tripped(&report.safeguards) => return Ok(ImportEnd::Held),
+            Mode::Plan => return Ok(ImportEnd::PlanOnly),
             Mode::Enforce => {}
         }
         if let Some(by) = self.apply(claim, &planned, &mut report.applied).await? {

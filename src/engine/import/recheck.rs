@@ -2,7 +2,7 @@
 //! that were read, the people and links of now, and for a removal on what the app says of the account now. What comes out
 //! differently is left out, and planned anew by the next import (SG-11).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::{StreamExt as _, stream};
 
@@ -45,10 +45,10 @@ fn doubt(decision: &Result<Option<ImportAction>, Doubt>, planned: Option<&Import
 }
 
 impl ImportJob {
-    /// Refuses those actions of the plan that nobody would decide on now.
-    pub(super) async fn recheck(&self, claim: &Claim) -> Result<(), Early> {
+    /// Refuses those actions of the plan after `applied_to` that nobody would decide on now.
+    pub(super) async fn recheck(&self, claim: &Claim, applied_to: Option<&AppId>) -> Result<(), Early> {
         let given = self.given(claim).await?;
-        let mut after: Option<AppId> = None;
+        let mut after: Option<AppId> = applied_to.cloned();
         loop {
             let page = self.store.import_actions(claim, after.as_ref(), BATCH).await?;
             let Some(last) = page.last().map(|action| action.app_id.clone()) else { return Ok(()) };
@@ -83,7 +83,7 @@ impl ImportJob {
                 Some(_) | None => {}
             }
         }
-        let asked = self.active_again(to_ask).await.into_iter().chain(self.not_gone(after, last, absent).await?);
+        let asked = self.active_again(to_ask).await.into_iter().chain(self.not_gone(claim, after, last, absent).await?);
         let mut is_unknown = false;
         for (app_id, doubt) in asked {
             is_unknown |= doubt == Doubt::Unknown;
@@ -135,9 +135,12 @@ impl ImportJob {
     }
 
     /// Of actions on accounts that the listing did not have, those that would not be decided now.
-    async fn not_gone(&self, after: Option<&AppId>, last: &AppId, absent: Planned) -> Result<Vec<(AppId, Doubt)>, Early> {
+    async fn not_gone(&self, claim: &Claim, after: Option<&AppId>, last: &AppId, absent: Planned) -> Result<Vec<(AppId, Doubt)>, Early> {
         if absent.is_empty() {
             return Ok(Vec::new());
+        }
+        if absent.values().any(|action| action.removes) && !self.app_still_tells_absence(claim).await? {
+            return Ok(absent.into_keys().map(|app_id| (app_id, Doubt::Unknown)).collect());
         }
         let (mut doubts, mut from) = (HashMap::new(), after.cloned());
         loop {
@@ -159,6 +162,26 @@ impl ImportJob {
         // Who has no live link any more has nothing to lose.
         let doubt = |app_id: AppId| doubts.get(&app_id).copied().unwrap_or(Some(Doubt::Changed)).map(|doubt| (app_id, doubt));
         Ok(absent.into_keys().filter_map(doubt).collect())
+    }
+
+    /// LS-4: a 404 proves something only in an app that shows a record which the plan's listing had.
+    async fn app_still_tells_absence(&self, claim: &Claim) -> Result<bool, Early> {
+        const WITNESSES: usize = 3;
+        let listed = self.store.staged_page(claim, None, BATCH).await?.into_iter().map(|row| row.staged.app_id);
+        let mut witnesses: Vec<AppId> = listed.take(WITNESSES).collect();
+        if witnesses.is_empty() {
+            // Nothing was put aside: all that the listing had was as it was, and stands in no plan.
+            let planned: HashSet<AppId> =
+                self.store.import_actions(claim, None, BATCH).await?.into_iter().map(|action| action.app_id).collect();
+            let linked = self.store.linked_accounts(&self.rules.integration, None, BATCH).await?;
+            witnesses = linked.into_iter().map(|known| known.link.app_id).filter(|id| !planned.contains(id)).take(WITNESSES).collect();
+        }
+        for witness in &witnesses {
+            if matches!(self.connector.get(witness).await, Ok(Lookup::Found(_))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn decide_absence(&self, known: &KnownAccount) -> Result<Option<ImportAction>, Doubt> {

@@ -15,6 +15,8 @@ impl ImportJob {
     /// such plan (any more).
     pub async fn run_released(&self) -> Result<Option<ImportReport>, RunError> {
         let Some(released) = self.store.resume_import(&self.rules.integration, &self.object).await? else { return Ok(None) };
+        // AI-9: what was linked at another host is not there to be found missing.
+        crate::engine::meet_host(self.store.as_ref(), &released.claim, &self.host).await?;
         let mut report = released.report.clone();
         report.end = match self.apply_released(&released, &mut report).await {
             Ok(end) | Err(Early::End(end)) => end,
@@ -40,11 +42,10 @@ impl ImportJob {
 
     async fn apply_released(&self, released: &Released, report: &mut ImportReport) -> Result<ImportEnd, Early> {
         let Released { claim, applied_to, terms, report: before } = released;
-        if applied_to.is_none() {
-            self.recheck(claim).await?;
-            if before.plan.changes() > 0 {
-                self.store.note_changes(claim).await?;
-            }
+        // Each time it is taken up: the rules and the people may be others than when it was begun.
+        self.recheck(claim, applied_to.as_ref()).await?;
+        if applied_to.is_none() && before.plan.changes() > 0 {
+            self.store.note_changes(claim).await?;
         }
         report.applied.unchanged = report.plan.unchanged;
         let mut after = applied_to.clone();

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},
@@ -99,6 +99,8 @@ struct Share {
     digest: Digest,
     /// What an approval has released of the class, and nothing else?
     approved: bool,
+    /// Nothing of it is begun from then on.
+    expires: Option<Timestamp>,
 }
 
 /// What became of one person.
@@ -133,8 +135,8 @@ impl ProvisionJob {
                 continue;
             }
             let share = match approved.filter(|approved| approved.classes.contains(&class)) {
-                Some(approved) => Share { class, digest: approved.digest, approved: true },
-                None => Share { class, digest, approved: false },
+                Some(approved) => Share { class, digest: approved.digest, approved: true, expires: Some(approved.expires) },
+                None => Share { class, digest, approved: false, expires: None },
             };
             result = pass.apply_share(share, report, progress).await;
             if result.is_err() {
@@ -179,7 +181,7 @@ impl Pass {
                     Outcome::Left => {}
                 }
             }
-            if self.is_over() {
+            if self.is_over() || self.is_late(share) {
                 return Ok(());
             }
             next = following?;
@@ -209,7 +211,7 @@ impl Pass {
         opened: mpsc::Sender<Opened>,
     ) -> Result<(), StoreError> {
         let mut planned = page.into_iter().map(|(person, action)| Intent { person, action, approved: share.approved }).peekable();
-        while planned.peek().is_some() && !self.is_over() {
+        while planned.peek().is_some() && !self.is_over() && !self.is_late(share) {
             let group: Vec<Intent> = planned.by_ref().take(opened.max_capacity()).collect();
             for (id, intent) in self.log.open(&group).await?.into_iter().zip(group) {
                 let attempt = progress.attempt(intent.person, intent.action.inputs);
@@ -239,6 +241,11 @@ impl Pass {
     /// May no further write begin?
     fn is_over(&self) -> bool {
         self.halt.holds() || self.job.stop.cause().is_some()
+    }
+
+    /// Is the time of an approval over (SG-11)?
+    fn is_late(&self, share: Share) -> bool {
+        share.expires.is_some_and(|expires| expires <= self.job.clock.now())
     }
 
     /// The link of the account that is about to be written to, as it is now: an import may have changed it since the plan.

@@ -24,6 +24,8 @@ pub(super) struct Approved {
     pub run: RunId,
     /// What was approved.
     pub digest: Digest,
+    /// Until when it may be applied.
+    pub expires: Timestamp,
     /// Of these classes nothing else is applied: what is not part of it waits for the next pass.
     pub classes: Vec<ActionClass>,
 }
@@ -57,12 +59,12 @@ impl ProvisionJob {
         Ok(None)
     }
 
-    /// What a held plan was made under: the policy, the mapping, the limits.
+    /// What a held plan was made under: the host, the policy, the mapping, the limits.
     fn terms(&self) -> ShortHash {
         let rules = &self.rules;
         let mapping = rules.mapping.as_ref().map(crate::domain::mapping::Mapping::digest);
         // The `Debug` text of plain numbers; another version of it asks once more.
-        ShortHash::of_json(&(rules.digest, mapping, format!("{:?}", rules.limits), rules.window_seconds))
+        ShortHash::of_json(&(&self.host, rules.digest, mapping, format!("{:?}", rules.limits), rules.window_seconds))
     }
 
     async fn release(
@@ -72,14 +74,14 @@ impl ProvisionJob {
         tripped: &BTreeSet<ActionClass>,
         report: &mut ProvisionReport,
     ) -> Result<Approved, Early> {
-        let StoredHold { run, hold: Hold { digest, figures, .. }, .. } = standing;
+        let StoredHold { run, hold: Hold { digest, figures, expires, .. }, .. } = standing;
         let classes: Vec<ActionClass> = figures.classes.iter().map(|held| held.class).collect();
         self.store.release(claim, *run, &classes).await?;
         safeguard::approve(&mut report.safeguards, |rule| rule.holds().is_some_and(|class| classes.contains(&class)));
         let others = tripped.iter().filter(|class| !classes.contains(class)).copied().collect();
         report.held = sizes(&others, report.plan);
         report.digest = Some(*digest);
-        Ok(Approved { run: *run, digest: *digest, classes })
+        Ok(Approved { run: *run, digest: *digest, expires: *expires, classes })
     }
 
     /// Is what the tripped classes hold now the very plan that was held?

@@ -76,12 +76,15 @@ impl ProvisionJob {
         let before: Option<Link> = self.store.links_of(&claim.integration, std::slice::from_ref(app_id)).await?.into_iter().next();
         let is_proved = before.as_ref().is_some_and(|link| !link.state.is_unproven());
         let remembered = before.as_ref().map(|link| Remembered::of(link, None));
+        let shows = |record: &Record| match &remembered {
+            Some(remembered) => remembered.is_shown_by(record, None),
+            // An account that was being taken over has no link yet, and says itself whose it is by now.
+            None => record.external_id().and_then(PersonId::parse) == Some(person),
+        };
         // AI-9: what was sent to a former host is asked of the present one, which may have another account under the id.
-        let before = before.map(|link| Link { state: link.state.proved(), ..link });
+        let before = before.clone().map(|link| Link { state: link.state.proved(), ..link });
         match self.took_effect(action, app_id).await {
-            Ok(Some((_, record))) if !is_proved && !remembered.is_some_and(|remembered| remembered.is_shown_by(&record, None)) => {
-                Ok(IntentResult::Void)
-            }
+            Ok(Some((_, record))) if !is_proved && !shows(&record) => Ok(IntentResult::Void),
             Ok(Some((true, record))) => {
                 let link = provision_decision::link_after(person, action, before.as_ref(), Some(record.resource));
                 Ok(link.map_or(IntentResult::Void, |link| IntentResult::Done { link: Box::new(link) }))

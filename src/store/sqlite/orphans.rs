@@ -33,6 +33,8 @@ const OF_ORGANISATION: [&str; 3] = [
     "DELETE FROM person WHERE pk IN (SELECT pk FROM person WHERE organisation = ?1 LIMIT ?2)",
 ];
 
+const SOURCE_ORDER: &str = "DELETE FROM source_order WHERE organisation = ?1";
+
 const KEY_USES: &str = "DELETE FROM key_use WHERE organisation = ?1";
 
 impl SqliteStore {
@@ -49,6 +51,7 @@ impl SqliteStore {
                 self.in_batches(statement, *organisation, None).await?;
             }
             self.delete(KEY_USES, *organisation).await?;
+            self.delete(SOURCE_ORDER, *organisation).await?;
             self.delete("DELETE FROM organisation WHERE id = ?1", *organisation).await?;
         }
         Ok(orphans.len() as u64)

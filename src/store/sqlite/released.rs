@@ -130,7 +130,7 @@ fn released(class: ActionClass) -> &'static str {
 
 /// What changes neither a person nor a link is no part of what was approved, and nobody misses it.
 const DROP_BOOKKEEPING: &str = "DELETE FROM import_action WHERE run = ?1 AND app_id IN (SELECT value FROM json_each(?2))
-    AND link IS NULL AND person IS NULL";
+    AND link IS NULL AND person IS NULL AND NOT removes";
 
 const REFUSE: &str = "UPDATE import_action SET refused = 1 WHERE run = ?1 AND app_id IN (SELECT value FROM json_each(?2))";
 
