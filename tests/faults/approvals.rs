@@ -5,6 +5,7 @@ use joinery::{
         approval::{Answer, CandidatesDecided, Decision, DecisionRecord, HoldState},
         counts::ImportCounts,
         import_decision::ImportRules,
+        protection::Protection,
         report::{ImportEnd, ImportReport},
         safeguard::Verdict,
     },
@@ -293,4 +294,54 @@ async fn b8_an_approved_import_that_is_killed_goes_on_with_the_same_plan() {
         assert!(copy.rows("removal").await.is_empty());
     }
     assert!(interrupted > 0, "no kill came in time");
+}
+
+/// LS-4: between approval and application a gateway may have lost the app, and answers 404 for everybody.
+#[tokio::test]
+async fn a7_an_app_that_shows_nobody_any_more_confirms_no_absence() {
+    let world = World::new(PEOPLE).await;
+    world.import().await;
+    for number in 0..LEAVERS {
+        world.hr.remove_user(&id_of(&world.hr, &format!("user{number}")));
+    }
+    world.import().await;
+    let job = world.import_job();
+    let report = job.run().await.unwrap();
+    assert_eq!((&report.end, report.plan.unassigned), (&ImportEnd::Held, LEAVERS as u64));
+    assert_eq!(approve(&world, &job, &report).await, Answer::Applied);
+    world.hr.inject(Fault::always(What::error(404, None)));
+    let interrupted = job.run_released().await;
+    assert!(interrupted.is_err(), "{interrupted:?}");
+    assert_eq!((active(&world).await, world.counts("hr").await.linked), (PEOPLE, PEOPLE as u64));
+    world.hr.clear_faults();
+    assert_eq!(job.run_released().await.unwrap().unwrap().applied.unassigned, LEAVERS as u64);
+}
+
+/// SO-5: what is left of an approved plan that was interrupted is looked at by what holds when it is taken up again.
+#[tokio::test]
+async fn a13_who_is_protected_while_an_approved_import_is_under_way_loses_nothing() {
+    // More than are applied in one transaction.
+    const MANY: usize = 4_500;
+    let world = World::new(MANY).await;
+    world.import().await;
+    for id in world.hr.users().into_keys() {
+        edit(&world.hr, &id, |user| user["active"] = false.into());
+    }
+    let job = world.import_job();
+    let report = job.run().await.unwrap();
+    assert_eq!((&report.end, report.plan.deactivated), (&ImportEnd::Held, MANY as u64));
+    assert_eq!(approve(&world, &job, &report).await, Answer::Applied);
+    let killed = job.clone();
+    let under_way = tokio::spawn(async move { killed.run_released().await });
+    while world.query("SELECT 'begun' FROM held_plan WHERE applied_to IS NOT NULL").await.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    under_way.abort();
+    assert!(under_way.await.is_err(), "it was not interrupted");
+    let left = active(&world).await;
+    assert!(left > 0, "all was applied at once");
+    let rules = ImportRules { protection: Protection::Everybody, ..job.rules.clone() };
+    let again = ImportJob { rules, ..job };
+    again.run_released().await.unwrap();
+    assert_eq!(active(&world).await, left, "whoever was not removed yet is protected now");
 }
