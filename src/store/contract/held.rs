@@ -16,7 +16,7 @@ fn digest(plan: &str) -> Digest {
     digest.finish()
 }
 
-fn hold_of(plan: &str) -> Hold {
+pub(crate) fn hold_of(plan: &str) -> Hold {
     Hold { digest: digest(plan), expires: at(100), terms: rules(), figures: HoldFigures::default() }
 }
 

@@ -52,7 +52,11 @@ impl SqliteStore {
         const REJECTED: &str = "SELECT EXISTS (SELECT 1 FROM audit WHERE integration = ?1 AND digest = ?2 AND direction = ?3
             AND decision = 'Reject' AND answer = 'Applied')";
         // A provisioning plan takes the place of the one before. The one of an import stands until a newer plan supersedes it.
-        const REPLACE: &str = "DELETE FROM held_plan WHERE integration = ?1 AND direction = ?2 AND direction = 'ToApp'";
+        // Its row stays until its plan is purged: without it the run, and with that the way to the plan, would go first.
+        const FORGET: &str = "DELETE FROM held_plan WHERE integration = ?1 AND direction = ?2 AND direction = 'ToApp'
+            AND state NOT IN ('Held', 'Approved') AND NOT EXISTS (SELECT 1 FROM provision_action a WHERE a.run = held_plan.run)";
+        const REPLACE: &str = "UPDATE held_plan SET state = 'Withdrawn' WHERE integration = ?1 AND direction = ?2 AND direction = 'ToApp'
+            AND state IN ('Held', 'Approved')";
         const HOLD: &str = "INSERT OR REPLACE INTO held_plan (run, integration, direction, object, digest, state, expires, terms, figures)
             SELECT id, integration, direction, object, ?2, ?3, ?4, ?5, ?6 FROM run WHERE id = ?1";
         let (mut write, scope) = self.write_as(claim).await?;
@@ -61,7 +65,9 @@ impl SqliteStore {
         let rejected: bool =
             sqlx::query_scalar(REJECTED).bind(scope.integration).bind(&digest).bind(direction).fetch_one(&mut *write).await?;
         let state = if rejected { HoldState::Rejected } else { HoldState::Held };
-        sqlx::query(REPLACE).bind(scope.integration).bind(direction).execute(&mut *write).await?;
+        for statement in [FORGET, REPLACE] {
+            sqlx::query(statement).bind(scope.integration).bind(direction).execute(&mut *write).await?;
+        }
         sqlx::query(HOLD)
             .bind(claim.run.0)
             .bind(digest)

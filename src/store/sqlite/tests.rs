@@ -220,3 +220,24 @@ async fn of_a_forgotten_import_nothing_is_left() {
         .unwrap();
     assert_eq!(left, 0);
 }
+
+/// H13: a provisioning plan that was held and replaced leaves with its run.
+#[tokio::test]
+async fn h13_of_a_replaced_hold_nothing_is_left() {
+    use crate::store::{Direction, contract};
+    let file = File::new();
+    let store = file.open().await;
+    let chat = crate::domain::id::IntegrationKey::new("acme", "chat");
+    let ada = contract::person(&chat, "1");
+    for second in 0..5 {
+        let claim = store.claim(&chat, Direction::ToApp, "policy", contract::at(second)).await.unwrap();
+        store.plan_provision(&claim, &[(ada, contract::creation())]).await.unwrap();
+        store.hold(&claim, &contract::held::hold_of(&format!("plan {second}"))).await.unwrap();
+        store.finish_pass(&claim, &contract::pass_report(second), contract::rules()).await.unwrap();
+    }
+    store.claim(&chat, Direction::ToApp, "policy", contract::at(9)).await.unwrap();
+    let count = async |query: &'static str| -> i64 { sqlx::query_scalar(query).fetch_one(&store.connections.readers).await.unwrap() };
+    assert_eq!(count("SELECT count(*) FROM provision_action").await, 1, "what is held now");
+    assert!(count("SELECT count(*) FROM held_plan").await <= 3 && count("SELECT count(*) FROM run").await <= 4);
+    assert_eq!(count("SELECT count(*) FROM held_plan WHERE state = 'Held'").await, 1);
+}
