@@ -86,9 +86,13 @@ impl ImportJob {
     async fn app_tells_absence(&self, witness: Option<&AppId>, listing: &SeenIds) -> bool {
         let witness = witness.or_else(|| listing.sample());
         match witness {
-            Some(id) => matches!(self.connector.get(id).await, Ok(Lookup::Found(_))),
+            Some(id) => self.app_shows(id).await,
             None => false,
         }
+    }
+
+    pub(super) async fn app_shows(&self, id: &AppId) -> bool {
+        matches!(self.connector.get(id).await, Ok(Lookup::Found(_)))
     }
 
     async fn prove(&self, missing: &[&KnownAccount]) -> Result<Vec<ImportAction>, Early> {

@@ -2,12 +2,27 @@
 
 use super::{Early, ImportJob, Planned};
 use crate::{
-    domain::{counts::ImportCounts, id::AppId, report::StopCause},
+    domain::{
+        counts::ImportCounts,
+        id::AppId,
+        report::{ImportEnd, StopCause},
+    },
     store::Claim,
 };
 
 /// How many actions go into one transaction: some 100 ms, so that no other app's journal waits long.
 pub(super) const BATCH: u32 = 2000;
+
+/// What a plan that was gone through has come to.
+pub(super) fn end(applied: &ImportCounts) -> ImportEnd {
+    if applied.failed > 0 {
+        ImportEnd::PartiallyApplied
+    } else if applied.changes() == 0 {
+        ImportEnd::NothingToDo
+    } else {
+        ImportEnd::Applied
+    }
+}
 
 impl ImportJob {
     /// Applies the plan until it is done or the run has to stop; gives the cause if something is left.

@@ -144,11 +144,7 @@ impl ImportJob {
         if let Some(by) = self.apply(claim, &planned, &mut report.applied).await? {
             return Ok(ImportEnd::Stopped { by });
         }
-        Ok(match report.applied {
-            applied if applied.failed > 0 => ImportEnd::PartiallyApplied,
-            applied if applied.changes() == 0 => ImportEnd::NothingToDo,
-            _ => ImportEnd::Applied,
-        })
+        Ok(apply::end(&report.applied))
     }
 
     async fn guard(&self, claim: &Claim, snapshot: Snapshot) -> Result<Vec<RuleResult>, Early> {

@@ -48,12 +48,13 @@ impl ImportJob {
     /// Refuses those actions of the plan after `applied_to` that nobody would decide on now.
     pub(super) async fn recheck(&self, claim: &Claim, applied_to: Option<&AppId>) -> Result<(), Early> {
         let given = self.given(claim).await?;
+        let mut tells_absence = None;
         let mut after: Option<AppId> = applied_to.cloned();
         loop {
             let page = self.store.import_actions(claim, after.as_ref(), BATCH).await?;
             let Some(last) = page.last().map(|action| action.app_id.clone()) else { return Ok(()) };
             let planned: Planned = page.into_iter().map(|action| (action.app_id.clone(), action)).collect();
-            let changed = self.changed_since(claim, after.as_ref(), &last, planned, &given).await?;
+            let changed = self.changed_since(claim, after.as_ref(), &last, planned, &given, &mut tells_absence).await?;
             if let Some(by) = self.stop.cause() {
                 return Err(Early::End(ImportEnd::Stopped { by }));
             }
@@ -72,6 +73,7 @@ impl ImportJob {
         last: &AppId,
         planned: Planned,
         given: &Given,
+        tells_absence: &mut Option<bool>,
     ) -> Result<Vec<AppId>, Early> {
         let (mut changed, mut to_ask) = (Vec::new(), Vec::new());
         let mut absent = planned.clone();
@@ -83,7 +85,16 @@ impl ImportJob {
                 Some(_) | None => {}
             }
         }
-        let asked = self.active_again(to_ask).await.into_iter().chain(self.not_gone(claim, after, last, absent).await?);
+        let removes = absent.values().any(|action| action.removes);
+        if removes && tells_absence.is_none() {
+            *tells_absence = Some(self.app_still_tells_absence(claim).await?);
+        }
+        let not_gone = if removes && *tells_absence == Some(false) {
+            absent.into_keys().map(|app_id| (app_id, Doubt::Unknown)).collect()
+        } else {
+            self.not_gone(after, last, absent).await?
+        };
+        let asked = self.active_again(to_ask).await.into_iter().chain(not_gone);
         let mut is_unknown = false;
         for (app_id, doubt) in asked {
             is_unknown |= doubt == Doubt::Unknown;
@@ -135,12 +146,9 @@ impl ImportJob {
     }
 
     /// Of actions on accounts that the listing did not have, those that would not be decided now.
-    async fn not_gone(&self, claim: &Claim, after: Option<&AppId>, last: &AppId, absent: Planned) -> Result<Vec<(AppId, Doubt)>, Early> {
+    async fn not_gone(&self, after: Option<&AppId>, last: &AppId, absent: Planned) -> Result<Vec<(AppId, Doubt)>, Early> {
         if absent.is_empty() {
             return Ok(Vec::new());
-        }
-        if absent.values().any(|action| action.removes) && !self.app_still_tells_absence(claim).await? {
-            return Ok(absent.into_keys().map(|app_id| (app_id, Doubt::Unknown)).collect());
         }
         let (mut doubts, mut from) = (HashMap::new(), after.cloned());
         loop {
@@ -166,18 +174,19 @@ impl ImportJob {
 
     /// LS-4: a 404 proves something only in an app that shows a record which the plan's listing had.
     async fn app_still_tells_absence(&self, claim: &Claim) -> Result<bool, Early> {
-        const WITNESSES: usize = 3;
-        let listed = self.store.staged_page(claim, None, BATCH).await?.into_iter().map(|row| row.staged.app_id);
-        let mut witnesses: Vec<AppId> = listed.take(WITNESSES).collect();
+        const WITNESSES: u32 = 3;
+        let listed = self.store.staged_page(claim, None, WITNESSES).await?;
+        let mut witnesses: Vec<AppId> = listed.into_iter().map(|row| row.staged.app_id).collect();
         if witnesses.is_empty() {
             // Nothing was put aside: all that the listing had was as it was, and stands in no plan.
             let planned: HashSet<AppId> =
                 self.store.import_actions(claim, None, BATCH).await?.into_iter().map(|action| action.app_id).collect();
             let linked = self.store.linked_accounts(&self.rules.integration, None, BATCH).await?;
-            witnesses = linked.into_iter().map(|known| known.link.app_id).filter(|id| !planned.contains(id)).take(WITNESSES).collect();
+            witnesses =
+                linked.into_iter().map(|known| known.link.app_id).filter(|id| !planned.contains(id)).take(WITNESSES as usize).collect();
         }
         for witness in &witnesses {
-            if matches!(self.connector.get(witness).await, Ok(Lookup::Found(_))) {
+            if self.app_shows(witness).await {
                 return Ok(true);
             }
         }

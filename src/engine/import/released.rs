@@ -1,11 +1,11 @@
 //! An approved plan: what still stands of it is applied, exactly that and once (SG-11).
 
-use super::{Early, ImportJob, apply::BATCH};
+use super::{
+    Early, ImportJob,
+    apply::{self, BATCH},
+};
 use crate::{
-    domain::{
-        counts::ImportCounts,
-        report::{ImportEnd, ImportReport, StopCause},
-    },
+    domain::report::{ImportEnd, ImportReport, StopCause},
     engine::RunError,
     store::Released,
 };
@@ -62,18 +62,10 @@ impl ImportJob {
             }
             let Some((counts, last)) = self.store.apply_released_import(claim, after.as_ref(), BATCH, *terms, self.clock.now()).await?
             else {
-                return Ok(end(&report.applied));
+                return Ok(apply::end(&report.applied));
             };
             report.applied += counts;
             after = Some(last);
         }
-    }
-}
-
-fn end(applied: &ImportCounts) -> ImportEnd {
-    match applied {
-        applied if applied.failed > 0 => ImportEnd::PartiallyApplied,
-        applied if applied.changes() == 0 => ImportEnd::NothingToDo,
-        _ => ImportEnd::Applied,
     }
 }

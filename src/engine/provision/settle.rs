@@ -82,7 +82,7 @@ impl ProvisionJob {
             None => record.external_id().and_then(PersonId::parse) == Some(person),
         };
         // AI-9: what was sent to a former host is asked of the present one, which may have another account under the id.
-        let before = before.clone().map(|link| Link { state: link.state.proved(), ..link });
+        let before = before.map(|link| Link { state: link.state.proved(), ..link });
         match self.took_effect(action, app_id).await {
             Ok(Some((_, record))) if !is_proved && !shows(&record) => Ok(IntentResult::Void),
             Ok(Some((true, record))) => {

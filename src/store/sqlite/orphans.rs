@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     SqliteStore,
-    purge::{OLD_LISTINGS, OLD_PLANS, ROWS},
+    purge::{OLD_LISTINGS, OLD_PLANS},
 };
 use crate::store::{Direction, Result};
 
@@ -70,27 +70,5 @@ impl SqliteStore {
         self.in_batches(RUNS, integration, None).await?;
         self.delete(LEASES, integration).await?;
         self.delete("DELETE FROM integration WHERE id = ?1", integration).await
-    }
-
-    async fn in_batches(&self, statement: &'static str, of: i64, direction: Option<Direction>) -> Result<()> {
-        loop {
-            let mut write = self.write().await?;
-            let query = sqlx::query(statement).bind(of);
-            let query = match direction {
-                Some(direction) => query.bind(direction.as_str()).bind(ROWS),
-                None => query.bind(ROWS),
-            };
-            let deleted = query.execute(&mut *write).await?.rows_affected();
-            write.commit().await?;
-            if deleted == 0 {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn delete(&self, statement: &'static str, id: i64) -> Result<()> {
-        let mut write = self.write().await?;
-        sqlx::query(statement).bind(id).execute(&mut *write).await?;
-        write.commit().await
     }
 }

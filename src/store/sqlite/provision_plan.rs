@@ -47,7 +47,7 @@ impl SqliteStore {
         after: Option<PersonId>,
         limit: u32,
     ) -> Result<Vec<(PersonId, ProvisionAction)>> {
-        self.read_plan_page(PAGE, claim, class, after, limit).await?.iter().map(read_action).collect()
+        self.read_actions_under(claim, class_word(class), after, limit).await
     }
 
     pub(super) async fn read_provision_texts(
@@ -57,7 +57,7 @@ impl SqliteStore {
         after: Option<PersonId>,
         limit: u32,
     ) -> Result<Vec<(PersonId, String)>> {
-        self.read_plan_page(PAGE, claim, Some(class), after, limit).await
+        self.read_plan_page(PAGE, claim, class.as_str(), after, limit).await
     }
 
     pub(super) async fn read_new_account_names(
@@ -68,7 +68,7 @@ impl SqliteStore {
     ) -> Result<Vec<(PersonId, String)>> {
         const NAMES: &str = "SELECT person, action ->> '$.kind.Create.resource.userName' AS name FROM provision_action
             WHERE run = ?1 AND class = ?2 AND person > ?3 AND name IS NOT NULL ORDER BY person LIMIT ?4";
-        self.read_plan_page(NAMES, claim, Some(ActionClass::Creates), after, limit).await
+        self.read_plan_page(NAMES, claim, ActionClass::Creates.as_str(), after, limit).await
     }
 
     pub(super) async fn read_provision_plan_of(&self, claim: &Claim, people: &[PersonId]) -> Result<Vec<(PersonId, ProvisionAction)>> {
@@ -80,18 +80,29 @@ impl SqliteStore {
         found.into_iter().map(|(person, text)| read_action(&(rows::person_id(&person)?, text))).collect()
     }
 
+    /// The next actions that stand under this word for their class.
+    pub(super) async fn read_actions_under(
+        &self,
+        claim: &Claim,
+        class: &'static str,
+        after: Option<PersonId>,
+        limit: u32,
+    ) -> Result<Vec<(PersonId, ProvisionAction)>> {
+        self.read_plan_page(PAGE, claim, class, after, limit).await?.iter().map(read_action).collect()
+    }
+
     /// A page of a statement over the run (`?1`), a class (`?2`) and the people after one (`?3`).
     async fn read_plan_page(
         &self,
         statement: &'static str,
         claim: &Claim,
-        class: Option<ActionClass>,
+        class: &'static str,
         after: Option<PersonId>,
         limit: u32,
     ) -> Result<Vec<(PersonId, String)>> {
         let page: Vec<(Vec<u8>, String)> = sqlx::query_as(statement)
             .bind(claim.run.0)
-            .bind(class_word(class))
+            .bind(class)
             .bind(rows::start_person(after.as_ref()))
             .bind(limit)
             .fetch_all(&self.connections.readers)

@@ -1,10 +1,10 @@
 //! Dropping what a run no longer needs, in short transactions.
 
 use super::{SqliteStore, rows};
-use crate::store::{Claim, Result};
+use crate::store::{Claim, Direction, Result};
 
 /// How many rows are deleted at a time: some 10 ms.
-pub(super) const ROWS: i64 = 2_000;
+const ROWS: i64 = 2_000;
 
 /// What a held or an approved plan needs stays (SG-10); `r` is the run.
 macro_rules! is_not_frozen {
@@ -52,8 +52,7 @@ pub(super) const OLD_PLANS: [&str; 2] = [
 ];
 
 /// Everything of the run ?1, so many rows at a time (?2).
-const OF_RUN: [&str; 4] = [
-    "DELETE FROM held_plan WHERE run IN (SELECT run FROM held_plan WHERE run = ?1 LIMIT ?2)",
+const OF_RUN: [&str; 3] = [
     "DELETE FROM import_action WHERE id IN (SELECT id FROM import_action WHERE run = ?1 LIMIT ?2)",
     "DELETE FROM staging WHERE id IN (SELECT id FROM staging WHERE id >= ?1 << 32 AND id < (?1 + 1) << 32 LIMIT ?2)",
     "DELETE FROM sorted_key WHERE run = ?1 AND key <= (
@@ -71,24 +70,38 @@ impl SqliteStore {
         let objects = rows::to_json(&objects, "run.object")?;
         let runs: Vec<i64> = sqlx::query_scalar(RUNS).bind(objects).fetch_all(&self.connections.readers).await?;
         for run in runs {
+            self.delete("DELETE FROM held_plan WHERE run = ?1", run).await?;
             for statement in OF_RUN {
-                self.drop_rows(statement, run).await?;
+                self.in_batches(statement, run, None).await?;
             }
             // Last: by it the rest is found.
-            self.drop_rows("DELETE FROM run WHERE id IN (SELECT id FROM run WHERE id = ?1 LIMIT ?2)", run).await?;
+            self.delete("DELETE FROM run WHERE id = ?1", run).await?;
         }
         Ok(())
     }
 
-    async fn drop_rows(&self, statement: &'static str, run: i64) -> Result<()> {
+    /// Repeats a statement about one thing (`?1`), so many rows at a time (the last parameter), until nothing is left; with a
+    /// direction, that is `?2`.
+    pub(super) async fn in_batches(&self, statement: &'static str, of: i64, direction: Option<Direction>) -> Result<()> {
         loop {
             let mut write = self.write().await?;
-            let deleted = sqlx::query(statement).bind(run).bind(ROWS).execute(&mut *write).await?.rows_affected();
+            let query = sqlx::query(statement).bind(of);
+            let query = match direction {
+                Some(direction) => query.bind(direction.as_str()).bind(ROWS),
+                None => query.bind(ROWS),
+            };
+            let deleted = query.execute(&mut *write).await?.rows_affected();
             write.commit().await?;
             if deleted == 0 {
                 return Ok(());
             }
         }
+    }
+
+    pub(super) async fn delete(&self, statement: &'static str, id: i64) -> Result<()> {
+        let mut write = self.write().await?;
+        sqlx::query(statement).bind(id).execute(&mut *write).await?;
+        write.commit().await
     }
 
     /// Drops what the runs of the claim's integration and direction, this one included, have read.

@@ -105,17 +105,7 @@ impl SqliteStore {
         after: Option<PersonId>,
         limit: u32,
     ) -> Result<Vec<(PersonId, ProvisionAction)>> {
-        const PAGE: &str = "SELECT person, action FROM provision_action WHERE run = ?1 AND class = ?2 AND person > ?3
-            ORDER BY person LIMIT ?4";
-        let page: Vec<(Vec<u8>, String)> = sqlx::query_as(PAGE)
-            .bind(claim.run.0)
-            .bind(released(class))
-            .bind(rows::start_person(after.as_ref()))
-            .bind(limit)
-            .fetch_all(&self.connections.readers)
-            .await?;
-        let read = |(person, text): &(Vec<u8>, String)| Ok((rows::person_id(person)?, rows::from_json(text, "provision_action.action")?));
-        page.iter().map(read).collect()
+        self.read_actions_under(claim, released(class), after, limit).await
     }
 }
 
